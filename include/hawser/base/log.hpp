@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace hawser {
+
+enum class log_level : std::uint8_t { error, warning, info, debug };
+enum class log_part : std::uint8_t { base, io, link, peer, relay, user };
+
+struct log_record {
+  log_level level;
+  log_part part;
+  std::string_view peer;          // name of the local peer; empty below peer
+  std::uint64_t connection;       // 0: none
+  std::string_view text;          // valid for the call
+};
+
+// Called from whichever loop thread logs; it must not call back into hawser. nullptr (the default) is silent, unless the
+// environment variable HAWSER_LOG asks for lines on standard error: HAWSER_LOG=io=debug,peer=info or HAWSER_LOG=debug.
+using log_hook = void (*)(const log_record&, void* context);
+void set_log_hook(log_hook hook, void* context) noexcept;
+// Nothing at or below `most` is dropped for `part`; everything else costs one load and a branch.
+void set_log_level(log_part part, log_level most) noexcept;
+void set_log_silent(log_part part) noexcept;
+
+namespace detail {
+extern std::uint8_t log_threshold[6];  // level + 1; 0 = silent
+void log_line(log_level level, log_part part, std::string_view peer, std::uint64_t connection, const char* format, ...) noexcept
+    __attribute__((format(printf, 5, 6)));
+}  // namespace detail
+
+}  // namespace hawser
+
+// Arguments are evaluated only when the level is on.
+#define HAWSER_LOG(level_, part_, peer_, connection_, ...)                                                           \
+  do {                                                                                                               \
+    if (static_cast<unsigned>(level_) < ::hawser::detail::log_threshold[static_cast<unsigned>(part_)]) [[unlikely]]  \
+      ::hawser::detail::log_line(level_, part_, peer_, connection_, __VA_ARGS__);                                    \
+  } while (false)

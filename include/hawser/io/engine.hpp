@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include <hawser/base/buffer.hpp>
+#include <hawser/base/error.hpp>
+#include <hawser/base/time.hpp>
+#include <hawser/io/endpoint.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+// The contract between a loop and what moves its bytes. Three engines fill it: epoll, sim and (later) uring; one conformance
+// suite (tests/conformance) holds for all. Kernel operations live in slots that the engine owns and names by index and
+// generation: an object that is gone can be named, never touched.
+//
+// Rules that every engine keeps:
+//   E1  No handler is called from inside a command (connect, send, close ...): only from turn().
+//   E2  After close() or abort() no handler is called for that socket again; what the kernel still holds drains in the background.
+//   E3  Bytes arrive in order; a byte_view is valid for the call only.
+//   E4  One send is in flight per socket: send() is allowed when none is, and on_sent() ends it once, when its last byte has been
+//       taken by the transport.
+//   E5  on_failed() comes at most once and is the last call for the socket; what had arrived before is delivered first.
+//       The owner still calls close().
+//   E6  A turn does bounded work: at most turn_budget completions, at most one receive buffer per socket.
+
+namespace hawser::io {
+
+struct socket_id {
+  std::uint32_t index = ~std::uint32_t{0};
+  std::uint32_t generation = 0;
+  explicit operator bool() const noexcept { return index != ~std::uint32_t{0}; }
+  friend bool operator==(socket_id, socket_id) = default;
+};
+struct listener_id {
+  std::uint32_t index = ~std::uint32_t{0};
+  std::uint32_t generation = 0;
+  explicit operator bool() const noexcept { return index != ~std::uint32_t{0}; }
+  friend bool operator==(listener_id, listener_id) = default;
+};
+
+// What happens on a connected or connecting socket. Handlers run on the loop's thread and may call any command of the engine,
+// close() of this very socket included.
+class socket_events {
+ public:
+  virtual void on_connected() = 0;                          // a connect() has succeeded; receiving has begun
+  virtual void on_bytes(byte_view bytes) = 0;               // never empty
+  virtual void on_end() = 0;                                // the other side finished sending (FIN); sending still works
+  virtual void on_sent(std::size_t bytes) = 0;              // the whole send was taken by the transport
+  virtual void on_failed(std::error_code reason) = 0;       // connect failed, or reset, timed out, ...
+
+ protected:
+  ~socket_events() = default;
+};
+
+class listener_events {
+ public:
+  // A connection was accepted; nothing is read from it yet. Within this call the owner answers start(id, events), or close(id) or
+  // abort(id) to refuse.
+  virtual void on_accept(socket_id id, const endpoint& remote) = 0;
+  // Accepting stumbled (descriptors or memory exhausted): the listener stays open, tries again by itself after a pause that the
+  // engine chooses (100 ms) and says so once per stumble.
+  virtual void on_accept_error(std::error_code reason) = 0;
+
+ protected:
+  ~listener_events() = default;
+};
+
+struct listen_options {
+  int backlog = 1024;             // pending connections in the kernel
+  bool reuse_port = false;        // several listeners (one a loop) share the port, the kernel spreads
+  bool ipv6_only = false;         // a wildcard IPv6 listener takes IPv4 too unless this is set
+};
+
+struct socket_options {
+  bool no_delay = true;                              // TCP_NODELAY; coalescing is ours
+  std::uint32_t unsent_bytes_max = 128 * 1024;       // TCP_NOTSENT_LOWAT: late binding of frames; 0 = the system's
+  std::uint32_t unacked_ms_max = 30'000;             // TCP_USER_TIMEOUT; 0 = the system's
+  std::uint32_t send_buffer_bytes = 0;               // 0 = autotuned (best); else clamped to >= 1 MiB unless exact_buffers
+  std::uint32_t receive_buffer_bytes = 0;
+  bool exact_buffers = false;                        // for tests: take small buffers as they are
+  bool loopback_congestion = true;                   // on a loopback connection whose default is BBR: cubic, else reno
+};
+
+// Bytes of the receive buffer and number of completions that one turn may handle.
+inline constexpr std::size_t receive_buffer_bytes = 64 * 1024;
+inline constexpr std::size_t turn_budget = 512;
+
+class engine {
+ public:
+  virtual ~engine() = default;
+  virtual std::string_view name() const noexcept = 0;       // "epoll", "sim", "uring"
+
+  // Reads the clock. Monotonic; one epoch for all loops of a process (sim: of a simulation).
+  virtual instant now() noexcept = 0;
+  // One pass: hands kernel completions to their handlers. Waits for the first one until `until` (an instant that is not after
+  // now: does not wait; `never`: as long as it takes) or until wake(). Returns the number of completions.
+  virtual std::size_t turn(instant until) = 0;
+  // Ends a waiting turn, or the next one that would wait. Any thread.
+  virtual void wake() noexcept = 0;
+  // A descriptor that is readable when a turn has something to do, for a foreign loop; -1: there is none (sim).
+  virtual int descriptor() const noexcept = 0;
+  // True while the engine itself has work that a turn(now) would do without any new completion.
+  virtual bool pending() const noexcept = 0;
+
+  // Binds and listens. where: an address or a unix path, resolved. Port 0 is answered by local_endpoint().
+  virtual result<listener_id> listen(const endpoint& where, const listen_options& options, const socket_options& accepted,
+                                     listener_events& events) = 0;
+  virtual endpoint local_endpoint(listener_id id) const = 0;
+  virtual void close(listener_id id) = 0;
+  virtual void start(socket_id id, socket_events& events) = 0;
+
+  // Begins to connect; completes with on_connected() or on_failed(). Fails at once only for local reasons (descriptors, bad
+  // address).
+  virtual result<socket_id> connect(const endpoint& where, const socket_options& options, socket_events& events) = 0;
+  // Takes the chain (which becomes empty). See E4.
+  virtual void send(socket_id id, chain& bytes) = 0;
+  // Stops and restarts on_bytes() and on_end(). A buffer that is being handed out is not interrupted. Reset may go unnoticed while paused.
+  virtual void pause_receiving(socket_id id) = 0;
+  virtual void resume_receiving(socket_id id) = 0;
+  // FIN once the send in flight is done; no send() afterwards.
+  virtual void shutdown_sending(socket_id id) = 0;
+  // close(): bytes of a send in flight still go out (for at most 1 s), then FIN. abort(): RST at once, nothing more goes out.
+  virtual void close(socket_id id) = 0;
+  virtual void abort(socket_id id) = 0;
+  // Hands the events of a live socket to another owner.
+  virtual void hand_over(socket_id id, socket_events& events) = 0;
+
+  virtual endpoint local_endpoint(socket_id id) const = 0;
+  virtual endpoint remote_endpoint(socket_id id) const = 0;
+  // Sockets that are not closed yet, draining ones included.
+  virtual std::size_t open_sockets() const noexcept = 0;
+};
+
+}  // namespace hawser::io

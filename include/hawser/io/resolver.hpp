@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include <hawser/io/loop.hpp>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace hawser::io {
+
+// Turns a host name into addresses without ever blocking the loop. The system's resolver (getaddrinfo) runs on at most 4 helper
+// threads of the process; a look-up that takes longer than `timeout` is abandoned: its thread finishes alone and its answer is dropped.
+// The simulation answers from its table instead (engine-provided; see engine_resolver()).
+class resolution {
+ public:
+  // Addresses in the order to try (RFC 6724's as the system gives it), families interleaved (RFC 8305, section 4); never empty.
+  // Errors: name_not_found, resolve_timeout, out_of_memory_budget (256 look-ups are waiting). Called once, on the loop's thread,
+  // never from inside resolve().
+  using handler = std::move_only_function<void(result<std::vector<endpoint>>)>;
+
+  resolution() noexcept;
+  resolution(resolution&&) noexcept;
+  resolution& operator=(resolution&&) noexcept;
+  ~resolution();          // abandons it: the handler is not called any more
+
+ private:
+  friend resolution resolve(loop&, const endpoint&, duration, handler);
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+// where: a host name; an address or a unix path is answered as itself.
+[[nodiscard]] resolution resolve(loop& on, const endpoint& where, duration timeout, resolution::handler handler);
+
+}  // namespace hawser::io

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include <hawser/base/buffer.hpp>
+#include <hawser/base/error.hpp>
+#include <hawser/base/time.hpp>
+#include <hawser/proto/limits.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+namespace hawser::proto {
+
+// What the other side said of itself. Views are valid until the next call on the connection.
+struct remote_hello {
+  limits announced;
+  std::uint64_t features = 0;              // usable: both sides have sent it
+  std::array<std::byte, 16> peer_id{};
+  std::string_view name, metadata, token, software, application;
+  std::uint8_t version = 1;
+};
+
+// What the peer opened. Views are valid until the next poll_event().
+struct remote_open {
+  channel_kind kind;
+  std::string_view operation;              // empty: none
+  std::optional<duration> deadline;        // from receipt
+  std::uint8_t urgency = 3;
+  byte_view meta;                          // TLVs; read with tlv_reader (proto/tlv.hpp)
+};
+
+enum class event_kind : std::uint8_t {
+  hello,        // the peer's HELLO is here and sound: hello(). The acceptor now answers accept() or refuse(); the client is ready
+  opened,       // the peer opened `channel`: open. Data, message and finished events follow
+  head,         // bytes: TLVs of a HEAD (status and headers before data, or trailers)
+  data,         // bytes of a channel whose bytes have no boundary (stream, request ...)
+  message,      // one whole message (message, rpc, channel 1 ...)
+  finished,     // the peer will send nothing more on `channel` (its FIN)
+  reset,        // the peer gave the channel up: code, text. Nothing more arrives; sending is over too
+  stopped,      // the peer asks to send no more: code. Answer with finish() or reset()
+  writable,     // a write on `channel` that answered would_block may be tried again (channel 0: the connection's own limit)
+  released,     // `channel` is gone, its id may be reused: the last event of a channel
+  pong,         // an answer to ping(): elapsed
+  go_away,      // the peer ends the connection: code, text, opens_accepted; nothing can be opened any more
+  closed,       // the connection is over: code. The last event of all; what poll_transmit() still gives should be sent before the FIN
+};
+
+struct event {
+  event_kind kind;
+  channel_id channel = 0;
+  void* user = nullptr;                    // what set_user() gave the channel
+  byte_view bytes;                         // valid until the next poll_event() or handle_*
+  std::uint32_t cost = 0;                  // data, message: to be given back by consume(channel, cost)
+  std::uint32_t code = 0;                  // reset, stopped, go_away, closed: a code of the wire
+  bool by_deadline = false;                // reset: our own deadline timer ended it
+  std::string_view text;
+  const remote_open* open = nullptr;       // opened
+  std::uint64_t opens_accepted = 0;        // go_away
+  duration elapsed{};                      // pong
+};
+
+// Whether a first write is also the last.
+enum class end_mark : std::uint8_t { open, end };
+
+struct open_options {
+  channel_kind kind = channel_kind::stream;
+  std::string_view operation;              // 1-255 bytes of UTF-8, or empty. Sent once, then by alias
+  std::optional<duration> deadline;        // both sides cancel when it has passed
+  std::uint8_t urgency = 3;                // 0 (first) - 7
+  byte_view meta;                          // TLVs
+};
+
+// One HWS/1 connection, without a socket, a thread or a clock (spec/wire.md). Bytes in, events out, bytes to send out:
+//
+//   on bytes from the transport:  handle_bytes(now, bytes), then poll_event() until it returns false
+//   after each of these and after commands:  poll_transmit() and give the chain to the transport; handle_sent() when it was taken
+//   at poll_timeout():            handle_timeout(now), then as above
+//
+// The span given to handle_bytes() is parsed by poll_event(), in place: it must stay until poll_event() has returned false, and
+// no other handle_* may come before that. Commands may be called between events.
+// Memory: bounded as spec/wire.md section 5 says; everything comes from the pool. A connection without open channels holds none.
+// Not thread-safe. Nothing here throws.
+class connection {
+ public:
+  // settings must outlive the connection. who: read during construction only. seed: entropy for hashing and ping payloads.
+  connection(role side, const settings& with, const identity& who, buffer_pool& pool, instant now, std::uint64_t seed);
+  ~connection();
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
+
+  // -- input
+  void handle_bytes(instant now, byte_view bytes);
+  void handle_end(instant now);                        // the transport ended or failed: closed(connection_lost) unless it was over
+  void handle_sent(instant now, std::size_t bytes);    // the transport took this many of what poll_transmit() gave
+  void handle_timeout(instant now);
+
+  // -- output
+  bool poll_event(event& out);
+  // Moves up to max_bytes of frames to the end of `out`; returns how many bytes. Late binding: nothing is framed before it can go.
+  std::size_t poll_transmit(instant now, chain& out, std::size_t max_bytes);
+  bool wants_transmit() const noexcept;                // poll_transmit() would give something
+  instant poll_timeout() const noexcept;
+
+  // -- handshake (the server's decision, after event hello)
+  void accept();
+  void refuse(errc code, std::string_view reason = {});    // GOAWAY(code, opens_accepted 0), then closed
+
+  // -- the default message channel, and channels of message kind
+  // Queues one message; it is copied before this returns. Errors: would_block (a writable event follows), message_too_big,
+  // closed, end_of_stream (after finish()). All or nothing.
+  result<> send(channel_id channel, byte_view message);
+  // The same without copying payloads of 16 KiB and more: the chunk is shared until sent.
+  result<> send(channel_id channel, const chunk& message);
+
+  // -- channels
+  // Opens a channel and may send first bytes (a first message) with it; `end`: FIN in the same frame. A channel beyond the
+  // peer's limit is would_block: nothing was opened; try again after a released event. Errors: closed, message_too_big (the open block).
+  result<channel_id> open(const open_options& options, byte_view first, end_mark end);
+  // Queues bytes; returns how many were taken (all, or what fits under the watermark). 0 of some: would_block.
+  result<std::size_t> write(channel_id channel, byte_view bytes);
+  result<std::size_t> write(channel_id channel, const chunk& bytes);
+  result<> write_head(channel_id channel, byte_view tlvs);         // status, headers, trailers; at most 2
+  result<> finish(channel_id channel);                             // FIN after what is queued
+  void reset(channel_id channel, std::uint32_t code, std::string_view reason = {});   // gives it up at once, both directions
+  void stop(channel_id channel, std::uint32_t code);               // asks the peer to send no more; what still comes is discarded
+  // The acceptor's work for this channel has ended (rule R2): without it the slot is never given back. Own channels: forgets
+  // the user pointer; events stop except released.
+  void work_done(channel_id channel);
+  void consume(channel_id channel, std::uint32_t cost);            // the application took bytes: their credit goes back
+  void want(channel_id channel, std::size_t bytes);                // the reader needs this many at once: grant at least that
+  void set_user(channel_id channel, void* user);
+  void* user(channel_id channel) const noexcept;
+  std::size_t queued_bytes(channel_id channel) const noexcept;
+  std::size_t queued_bytes() const noexcept;
+
+  // -- the connection
+  void ping();                                                     // ends in a pong event
+  // Graceful: opens nothing more, refuses what the peer opens, closes when no channel is left or `drain` has passed.
+  // code != no error: closes at once.
+  void go_away(std::uint32_t code, duration drain, std::string_view reason = {});
+  bool ready() const noexcept;                                     // both HELLOs are through
+  bool over() const noexcept;                                      // closed was or will be the next event
+  const remote_hello* hello() const noexcept;                      // nullptr before it arrived
+  std::size_t open_channels() const noexcept;
+
+  struct statistics {
+    std::uint64_t bytes_received, bytes_sent, messages_received, messages_sent, opens_received, opens_sent, frames_received;
+    duration round_trip;                                           // smoothed; 0: not known yet
+    std::size_t bytes_buffered;                                    // held by the application, not consumed yet
+    std::size_t connection_window, send_credit;
+  };
+  statistics stats() const noexcept;
+
+ private:
+  struct parts;
+  std::unique_ptr<parts> parts_;
+};
+
+}  // namespace hawser::proto

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include <hawser/base/buffer.hpp>
+
+#include <array>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+namespace hawser {
+
+namespace detail {
+namespace {
+
+constexpr std::array<std::uint32_t, 6> class_capacity = {256, 1024, 4096, 16384, 65536, 262144};
+
+constexpr std::size_t class_of(std::size_t capacity) noexcept {
+  std::size_t c = 0;
+  while (c < class_capacity.size() && class_capacity[c] < capacity) ++c;
+  return c;      // class_capacity.size(): larger than any class
+}
+
+}  // namespace
+
+// Lives until the pool is gone and the last segment has come back.
+struct pool_core {
+  std::array<segment*, class_capacity.size()> free{};
+  std::size_t cached_bytes = 0;
+  std::size_t cached_bytes_max = 0;
+  std::size_t used_bytes = 0;
+  std::size_t used_segments = 0;
+  std::uint64_t heap_allocations = 0;
+  bool orphaned = false;
+};
+
+namespace {
+
+void destroy(segment* s) noexcept {
+  s->~segment();
+  std::free(s);
+}
+
+void drain(pool_core& core) noexcept {
+  for (segment*& head : core.free) {
+    while (head) destroy(std::exchange(head, head->next_free));
+  }
+  core.cached_bytes = 0;
+}
+
+segment* acquire(pool_core& core, std::size_t capacity) {
+  HAWSER_EXPECTS(capacity > 0 && capacity <= (std::size_t{1} << 31), "buffer_pool::allocate: capacity out of range");
+  const std::size_t c = class_of(capacity);
+  const std::size_t size = c < class_capacity.size() ? class_capacity[c] : capacity;
+  segment* s;
+  if (c < class_capacity.size() && core.free[c]) {
+    s = std::exchange(core.free[c], core.free[c]->next_free);
+    core.cached_bytes -= size;
+  } else {
+    void* memory = std::malloc(sizeof(segment) + size);
+    HAWSER_EXPECTS(memory != nullptr, "out of memory");
+    ++core.heap_allocations;
+    s = new (memory) segment{&core, nullptr, 0, static_cast<std::uint32_t>(size)};
+  }
+  s->next_free = nullptr;
+  s->references = 1;
+  core.used_bytes += size;
+  ++core.used_segments;
+  return s;
+}
+
+}  // namespace
+
+void release(segment* s) noexcept {
+  pool_core& core = *s->pool;
+  core.used_bytes -= s->capacity;
+  --core.used_segments;
+  const std::size_t c = class_of(s->capacity);
+  const bool pooled = c < class_capacity.size() && class_capacity[c] == s->capacity;
+  if (!core.orphaned && pooled && core.cached_bytes + s->capacity <= core.cached_bytes_max) {
+    core.cached_bytes += s->capacity;
+    s->next_free = core.free[c];
+    core.free[c] = s;
+    return;
+  }
+  destroy(s);
+  if (core.orphaned && core.used_segments == 0) delete &core;
+}
+
+}  // namespace detail
+
+buffer_pool::buffer_pool(std::size_t cached_bytes_max) : core_(new detail::pool_core) {
+  core_->cached_bytes_max = cached_bytes_max;
+}
+
+buffer_pool::~buffer_pool() {
+  detail::drain(*core_);
+  core_->orphaned = true;
+  if (core_->used_segments == 0) delete core_;
+}
+
+chunk buffer_pool::allocate(std::size_t capacity) { return chunk(detail::acquire(*core_, capacity), 0); }
+
+chunk buffer_pool::copy(byte_view bytes) {
+  if (bytes.empty()) return {};
+  chunk c = allocate(bytes.size());
+  std::memcpy(c.mutable_data(), bytes.data(), bytes.size());
+  c.grow(bytes.size());
+  return c;
+}
+
+std::size_t buffer_pool::bytes_in_use() const noexcept { return core_->used_bytes; }
+std::size_t buffer_pool::bytes_cached() const noexcept { return core_->cached_bytes; }
+std::uint64_t buffer_pool::heap_allocations() const noexcept { return core_->heap_allocations; }
+
+chain::chain(chain&& other) noexcept
+    : pool_(other.pool_),
+      store_(std::move(other.store_)),
+      first_(std::exchange(other.first_, std::uint16_t{0})),
+      count_(std::exchange(other.count_, std::uint16_t{0})),
+      bytes_(std::exchange(other.bytes_, 0)) {}
+
+chain& chain::operator=(chain&& other) noexcept {
+  if (this == &other) return *this;
+  clear();
+  pool_ = other.pool_;
+  store_ = std::move(other.store_);
+  first_ = std::exchange(other.first_, std::uint16_t{0});
+  count_ = std::exchange(other.count_, std::uint16_t{0});
+  bytes_ = std::exchange(other.bytes_, 0);
+  return *this;
+}
+
+chunk* chain::items() const noexcept {
+  return std::launder(reinterpret_cast<chunk*>(const_cast<std::byte*>(store_.data())));
+}
+
+void chain::append(chunk piece) {
+  if (piece.empty()) return;
+  if (count_ == 0) {
+    if (store_.data() == nullptr) store_ = pool_->allocate(slots * sizeof(chunk));
+    first_ = 0;
+  } else if (chunk& last = items()[first_ + count_ - 1]; last.end() == piece.begin() && last.shares_segment(piece)) {
+    bytes_ += piece.size();
+    last.extend(piece.size());
+    return;
+  }
+  HAWSER_EXPECTS(!full(), "chain::append to a full chain");
+  bytes_ += piece.size();
+  new (items() + first_ + count_) chunk(std::move(piece));
+  ++count_;
+}
+
+void chain::drop_front(std::size_t count) noexcept {
+  HAWSER_EXPECTS(count <= bytes_, "chain::drop_front beyond its end");
+  bytes_ -= count;
+  while (count > 0) {
+    chunk& head = items()[first_];
+    if (head.size() > count) {
+      head.drop_front(count);
+      return;
+    }
+    count -= head.size();
+    head.~chunk();
+    ++first_;
+    --count_;
+  }
+  if (count_ == 0) clear();
+}
+
+void chain::clear() noexcept {
+  if (store_.data() != nullptr) {
+    for (std::size_t i = 0; i < count_; ++i) items()[first_ + i].~chunk();
+    store_ = chunk();
+  }
+  first_ = count_ = 0;
+  bytes_ = 0;
+}
+
+}  // namespace hawser
