@@ -44,14 +44,14 @@ constexpr std::array table = {
     entry{errc::id_taken, "the presented name is already in use at the listener", "choose another name, or wait until the other connection ends"},
     entry{errc::application_tag, "the peer belongs to another application", "use the same application tag on both sides"},
     entry{errc::veto, "the listener refused this connection", ""},
+    entry{errc::name_invalid, "the name is not 1 to 64 bytes of UTF-8", "choose another name"},
+    entry{errc::name_absent, "this listener demands a name and none was presented", "set peer_options::name"},
 
     entry{errc::would_block, "over the high-water mark", "wait for writable, then try again"},
     entry{errc::closed, "closed by this side", ""},
     entry{errc::end_of_stream, "the stream ended", ""},
     entry{errc::too_many_calls, "too many calls wait for the peer", "wait for answers before calling again, or raise the queue's limit"},
     entry{errc::not_connected, "no such peer is connected", ""},
-    entry{errc::name_invalid, "the name is not 1 to 64 bytes of UTF-8", "choose another name"},
-    entry{errc::name_absent, "this listener demands a name and none was presented", "set peer_options::name"},
     entry{errc::self_connect, "the other end is this peer itself", ""},
     entry{errc::handshake_timeout, "the handshake was not finished in time", "check that the other side speaks HWS/1"},
     entry{errc::connect_timeout, "the connection was not established in time", "check the address and the firewall"},
@@ -107,7 +107,7 @@ std::error_code error_from_wire(std::uint32_t code) noexcept { return {static_ca
 std::uint32_t error_to_wire(std::error_code error) noexcept {
   if (error.category() != hawser_category()) return static_cast<std::uint32_t>(errc::internal);
   const auto number = static_cast<std::uint32_t>(error.value());
-  const bool travels = number <= static_cast<std::uint32_t>(errc::veto) || number >= first_application_code;
+  const bool travels = number <= static_cast<std::uint32_t>(errc::name_absent) || number >= first_application_code;
   return travels ? number : static_cast<std::uint32_t>(errc::internal);
 }
 

@@ -8,7 +8,7 @@
 
 namespace hawser {
 
-// Everything that a peer, the network or the machine can cause. 1-26 are the codes of the wire (spec/wire.md, section 9), with
+// Everything that a peer, the network or the machine can cause. 1-28 are the codes of the wire (spec/wire.md, section 9), with
 // the same numbers; from 100 on they are local and never travel. Values >= 0x10000 are the application's own: a handler may end
 // with one and the caller receives it (make_application_error).
 enum class errc : int {
@@ -38,14 +38,14 @@ enum class errc : int {
   id_taken = 24,           // the presented name is in use at the listener
   application_tag = 25,    // another application
   veto = 26,               // the listener's own decision
+  name_invalid = 27,       // empty, longer than 64 bytes, or not UTF-8
+  name_absent = 28,        // the listener demands a name and none was presented
 
   would_block = 100,       // over the watermark; wait for writable
   closed,                  // this side closed it
   end_of_stream,           // no more bytes will come, fewer than asked for are there
   too_many_calls,          // the local queue of calls is full
   not_connected,           // no such peer, or it departed
-  name_invalid,            // empty, longer than 64 bytes, or not UTF-8
-  name_absent,             // the listener demands a name and none was presented
   self_connect,            // the other end of this connection is this peer itself
   handshake_timeout,
   connect_timeout,
