@@ -12,7 +12,8 @@
 namespace hawser {
 
 // Where a listener sits or a dial goes. Written as
-//   "127.0.0.1:7000"  "[::1]:7000"  "[fe80::1%eth0]:7000"  ":7000" (every address, IPv6 and IPv4)  "host.example:7000"  "unix:/path"
+//   "127.0.0.1:7000"  "[::1]:7000"  "[fe80::1%eth0]:7000"  ":7000" (every address, IPv6 and IPv4)  "host.example:7000"
+//   "unix:/path"  "unix:@name" (Linux's abstract names: no file)
 // Port 0 asks the system for a free one. A host name is resolved when it is dialled or listened on, never here.
 class endpoint {
  public:
@@ -28,6 +29,11 @@ class endpoint {
   static result<endpoint> parse(std::string_view text);
   static endpoint ipv4(std::array<std::byte, 4> address, std::uint16_t port) noexcept;
   static endpoint ipv6(std::array<std::byte, 16> address, std::uint16_t port, std::uint32_t scope = 0) noexcept;
+
+  // path: 1-107 bytes; "@name" is an abstract name.
+  static endpoint unix_path(std::string_view path);
+  // A host name that a resolver is to look up, and the port to use with what it finds.
+  static endpoint host(std::string_view name, std::uint16_t port);
 
   family kind() const noexcept { return family_; }
   bool valid() const noexcept { return family_ != family::none; }

@@ -9,7 +9,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 // The contract between a loop and what moves its bytes. Three engines fill it: epoll, sim and (later) uring; one conformance
 // suite (tests/conformance) holds for all. Kernel operations live in slots that the engine owns and names by index and
@@ -21,9 +23,9 @@
 //   E3  Bytes arrive in order; a byte_view is valid for the call only.
 //   E4  One send is in flight per socket: send() is allowed when none is, and on_sent() ends it once, when its last byte has been
 //       taken by the transport.
-//   E5  on_failed() comes at most once and is the last call for the socket; what had arrived before is delivered first.
-//       The owner still calls close().
-//   E6  A turn does bounded work: at most turn_budget completions, at most one receive buffer per socket.
+//   E5  on_failed() comes at most once and is the last call for the socket; what had arrived before is delivered first, unless
+//       receiving is paused. The owner still calls close().
+//   E6  A turn does bounded work: at most turn_budget completions, at most receives_per_turn receive buffers per socket.
 
 namespace hawser::io {
 
@@ -86,6 +88,14 @@ struct socket_options {
 // Bytes of the receive buffer and number of completions that one turn may handle.
 inline constexpr std::size_t receive_buffer_bytes = 64 * 1024;
 inline constexpr std::size_t turn_budget = 512;
+inline constexpr std::size_t receives_per_turn = 3;
+
+// What an engine that knows names answers to a look-up: the addresses, or the error, that come after `delay`. duration::max():
+// a resolver that never answers.
+struct name_answer {
+  result<std::vector<endpoint>> addresses;
+  duration delay{};
+};
 
 class engine {
  public:
@@ -95,8 +105,9 @@ class engine {
   // Reads the clock. Monotonic; one epoch for all loops of a process (sim: of a simulation).
   virtual instant now() noexcept = 0;
   // One pass: hands kernel completions to their handlers. Waits for the first one until `until` (an instant that is not after
-  // now: does not wait; `never`: as long as it takes) or until wake(). Returns the number of completions.
-  virtual std::size_t turn(instant until) = 0;
+  // now: does not wait; `never`: as long as it takes) or until wake(). Whenever it has waited or has something to hand out it
+  // reads the clock into `now`, before the first handler runs; else `now` stays. Returns the number of completions.
+  virtual std::size_t turn(instant until, instant& now) = 0;
   // Ends a waiting turn, or the next one that would wait. Any thread.
   virtual void wake() noexcept = 0;
   // A descriptor that is readable when a turn has something to do, for a foreign loop; -1: there is none (sim).
@@ -121,7 +132,8 @@ class engine {
   virtual void resume_receiving(socket_id id) = 0;
   // FIN once the send in flight is done; no send() afterwards.
   virtual void shutdown_sending(socket_id id) = 0;
-  // close(): bytes of a send in flight still go out (for at most 1 s), then FIN. abort(): RST at once, nothing more goes out.
+  // close(): bytes of a send in flight still go out (for at most 1 s), then FIN. abort(): RST at once, nothing more goes out (a
+  // unix socket knows no RST: the other side sees an end).
   virtual void close(socket_id id) = 0;
   virtual void abort(socket_id id) = 0;
   // Hands the events of a live socket to another owner.
@@ -129,6 +141,9 @@ class engine {
 
   virtual endpoint local_endpoint(socket_id id) const = 0;
   virtual endpoint remote_endpoint(socket_id id) const = 0;
+  // Answers a host name from the engine's own table (simulation). Nothing: the engine has no table, the system is asked.
+  virtual std::optional<name_answer> look_up([[maybe_unused]] const endpoint& host) { return std::nullopt; }
+
   // Sockets that are not closed yet, draining ones included.
   virtual std::size_t open_sockets() const noexcept = 0;
 };

@@ -11,7 +11,7 @@ namespace hawser::io {
 
 // Turns a host name into addresses without ever blocking the loop. The system's resolver (getaddrinfo) runs on at most 4 helper
 // threads of the process; a look-up that takes longer than `timeout` is abandoned: its thread finishes alone and its answer is dropped.
-// The simulation answers from its table instead (engine-provided; see engine_resolver()).
+// An engine with a table of its own (the simulation) answers instead: engine::look_up().
 class resolution {
  public:
   // Addresses in the order to try (RFC 6724's as the system gives it), families interleaved (RFC 8305, section 4); never empty.
