@@ -73,6 +73,7 @@ constexpr std::array table = {
 static_assert(std::ranges::is_sorted(table, {}, &entry::code));
 
 constexpr std::uint32_t first_application_code = 0x10000;
+constexpr auto last_wire_code = static_cast<std::uint32_t>(errc::name_absent);
 
 const entry* find(int code) noexcept {
   const auto* at = std::ranges::lower_bound(table, static_cast<errc>(code), {}, &entry::code);
@@ -86,7 +87,7 @@ class category final : public std::error_category {
     if (const entry* e = find(code)) return e->message;
     const auto number = static_cast<std::uint32_t>(code);
     if (number >= first_application_code) return "application error " + std::to_string(number);
-    return "unknown wire code " + std::to_string(number);
+    return "unknown code " + std::to_string(number);
   }
 };
 
@@ -102,12 +103,16 @@ std::error_code make_application_error(std::uint32_t code) noexcept {
   return {static_cast<int>(code), hawser_category()};
 }
 
-std::error_code error_from_wire(std::uint32_t code) noexcept { return {static_cast<int>(code), hawser_category()}; }
+std::error_code error_from_wire(std::uint32_t code) noexcept {
+  const bool known = code != 0 && code <= last_wire_code && code != static_cast<std::uint32_t>(errc::connection_lost);
+  if (!known && code < first_application_code) return errc::internal;
+  return {static_cast<int>(code), hawser_category()};
+}
 
 std::uint32_t error_to_wire(std::error_code error) noexcept {
   if (error.category() != hawser_category()) return static_cast<std::uint32_t>(errc::internal);
   const auto number = static_cast<std::uint32_t>(error.value());
-  const bool travels = number <= static_cast<std::uint32_t>(errc::name_absent) || number >= first_application_code;
+  const bool travels = number <= last_wire_code || number >= first_application_code;
   return travels ? number : static_cast<std::uint32_t>(errc::internal);
 }
 

@@ -67,7 +67,7 @@ const bool environment_read = [] {
 
 namespace detail {
 
-std::uint8_t log_threshold[6] = {};
+constinit std::atomic<std::uint8_t> log_threshold[6] = {};
 
 void log_line(log_level level, log_part part, std::string_view peer, std::uint64_t connection, const char* format, ...) noexcept {
   const log_hook to = hook.load(std::memory_order_acquire);
@@ -89,9 +89,9 @@ void set_log_hook(log_hook to, void* context) noexcept {
 }
 
 void set_log_level(log_part part, log_level most) noexcept {
-  detail::log_threshold[static_cast<std::size_t>(part)] = static_cast<std::uint8_t>(static_cast<unsigned>(most) + 1);
+  detail::log_threshold[static_cast<std::size_t>(part)] .store(static_cast<std::uint8_t>(static_cast<unsigned>(most) + 1), std::memory_order_relaxed);
 }
 
-void set_log_silent(log_part part) noexcept { detail::log_threshold[static_cast<std::size_t>(part)] = 0; }
+void set_log_silent(log_part part) noexcept { detail::log_threshold[static_cast<std::size_t>(part)].store(0, std::memory_order_relaxed); }
 
 }  // namespace hawser

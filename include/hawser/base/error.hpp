@@ -70,7 +70,8 @@ inline std::error_code make_error_code(errc code) noexcept { return {static_cast
 
 // code must be >= 0x10000.
 std::error_code make_application_error(std::uint32_t code) noexcept;
-// The error for a code that arrived on the wire; unknown ones become errc::internal's neighbours: the number is kept.
+// The error for a code that arrived on the wire. A peer cannot forge local errors: numbers that are no wire code, errc::connection_lost
+// (local by nature) and 0 become errc::internal.
 std::error_code error_from_wire(std::uint32_t code) noexcept;
 // The code that travels for this error: wire and application codes are themselves, every other error is errc::internal.
 std::uint32_t error_to_wire(std::error_code error) noexcept;

@@ -66,6 +66,7 @@ class intrusive_list {
 
  private:
   static void insert_before(list_hook& at, list_hook& item) noexcept {
+    if (&at == &item) return;
     item.unlink();
     item.previous_ = at.previous_;
     item.next_ = &at;

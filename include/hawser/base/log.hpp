@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string_view>
 
@@ -26,7 +27,7 @@ void set_log_level(log_part part, log_level most) noexcept;
 void set_log_silent(log_part part) noexcept;
 
 namespace detail {
-extern std::uint8_t log_threshold[6];  // level + 1; 0 = silent
+extern std::atomic<std::uint8_t> log_threshold[6];  // level + 1; 0 = silent
 void log_line(log_level level, log_part part, std::string_view peer, std::uint64_t connection, const char* format, ...) noexcept
     __attribute__((format(printf, 5, 6)));
 }  // namespace detail
@@ -36,6 +37,6 @@ void log_line(log_level level, log_part part, std::string_view peer, std::uint64
 // Arguments are evaluated only when the level is on.
 #define HAWSER_LOG(level_, part_, peer_, connection_, ...)                                                           \
   do {                                                                                                               \
-    if (static_cast<unsigned>(level_) < ::hawser::detail::log_threshold[static_cast<unsigned>(part_)]) [[unlikely]]  \
+    if (static_cast<unsigned>(level_) < ::hawser::detail::log_threshold[static_cast<unsigned>(part_)].load(std::memory_order_relaxed)) [[unlikely]]  \
       ::hawser::detail::log_line(level_, part_, peer_, connection_, __VA_ARGS__);                                    \
   } while (false)

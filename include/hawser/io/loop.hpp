@@ -73,6 +73,7 @@ class loop {
   // Turns until something was done or `timeout` has passed. True when something was done.
   bool run_once(duration timeout);
   int descriptor() const noexcept { return engine_->descriptor(); }     // readable when a turn has something to do; -1 in simulation
+  // Announces sleep, so that other threads wake descriptor(): call it last before waiting there.
   duration next_timeout() noexcept;                                      // until the next timer; 0: work is waiting; duration::max(): none
 
   instant now() const noexcept { return now_; }                          // read once a turn

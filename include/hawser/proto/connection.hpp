@@ -54,7 +54,9 @@ struct event {
   void* user = nullptr;                    // what set_user() gave the channel
   byte_view bytes;                         // valid until the next poll_event() or handle_*
   std::uint32_t cost = 0;                  // data, message: to be given back by consume(channel, cost)
-  std::uint32_t code = 0;                  // reset, stopped, go_away, closed: a code of the wire
+  // reset, stopped, go_away, closed: a number of errc (local ones too: handshake_timeout ...), an application code, or 0 = orderly.
+  // A code from the wire that names a local error, or none, arrives here as errc::internal.
+  std::uint32_t code = 0;
   bool by_deadline = false;                // reset: our own deadline timer ended it
   std::string_view text;
   const remote_open* open = nullptr;       // opened
@@ -63,7 +65,8 @@ struct event {
 };
 
 // Whether a first write is also the last.
-enum class end_mark : std::uint8_t { open, end };
+// end: FIN in the same frame. end_and_done: and the acceptor's work has ended too (work_done()), so that its last frame carries REL.
+enum class end_mark : std::uint8_t { open, end, end_and_done };
 
 struct open_options {
   channel_kind kind = channel_kind::stream;
@@ -75,12 +78,16 @@ struct open_options {
 
 // One HWS/1 connection, without a socket, a thread or a clock (spec/wire.md). Bytes in, events out, bytes to send out:
 //
+//   after every input and after commands:   poll_event() until it returns false (a command may cause events: accept(), reset() ...)
 //   on bytes from the transport:  handle_bytes(now, bytes), then poll_event() until it returns false
-//   after each of these and after commands:  poll_transmit() and give the chain to the transport; handle_sent() when it was taken
+//   then:  poll_transmit() and give the chain to the transport; handle_sent() when it was taken
 //   at poll_timeout():            handle_timeout(now), then as above
 //
 // The span given to handle_bytes() is parsed by poll_event(), in place: it must stay until poll_event() has returned false, and
 // no other handle_* may come before that. Commands may be called between events.
+// When the connection ends, each channel that still lives gets its own end first: reset with `refused` for own opens that the
+// other side says it did not process, with `connection_lost` for the others, then released; closed comes last.
+// A watermark is looked at before something is queued: a channel below it takes any one legal message, however large.
 // Memory: bounded as spec/wire.md section 5 says; everything comes from the pool. A connection without open channels holds none.
 // Not thread-safe. Nothing here throws.
 class connection {
@@ -103,10 +110,15 @@ class connection {
   std::size_t poll_transmit(instant now, chain& out, std::size_t max_bytes);
   bool wants_transmit() const noexcept;                // poll_transmit() would give something
   instant poll_timeout() const noexcept;
+  // The transport should not be read before this instant: an abuse bucket is in debt (`never`: until the verdict accept() or refuse(),
+  // when what is held has reached its bound). Not after now: read on.
+  instant receive_after() const noexcept;
 
   // -- handshake (the server's decision, after event hello)
-  void accept();
-  void refuse(errc code, std::string_view reason = {});    // GOAWAY(code, opens_accepted 0), then closed
+  // The server's preface and HELLO leave only with its verdict, so that a client that is ready was let in. refuse() sends preface and
+  // GOAWAY(code, opens_accepted 0), which is legal as a first frame. What arrived before the verdict is held, within the floors.
+  void accept(instant now);
+  void refuse(errc code, std::string_view reason = {});    // then closed
 
   // -- the default message channel, and channels of message kind
   // Queues one message; it is copied before this returns. Errors: would_block (a writable event follows), message_too_big,
@@ -118,10 +130,11 @@ class connection {
   // -- channels
   // Opens a channel and may send first bytes (a first message) with it; `end`: FIN in the same frame. A channel beyond the
   // peer's limit is would_block: nothing was opened; try again after a released event. Errors: closed, message_too_big (the open block).
-  result<channel_id> open(const open_options& options, byte_view first, end_mark end);
+  result<channel_id> open(instant now, const open_options& options, byte_view first, end_mark end);
   // Queues bytes; returns how many were taken (all, or what fits under the watermark). 0 of some: would_block.
-  result<std::size_t> write(channel_id channel, byte_view bytes);
-  result<std::size_t> write(channel_id channel, const chunk& bytes);
+  // `end` counts only when everything was taken.
+  result<std::size_t> write(channel_id channel, byte_view bytes, end_mark end = end_mark::open);
+  result<std::size_t> write(channel_id channel, const chunk& bytes, end_mark end = end_mark::open);
   result<> write_head(channel_id channel, byte_view tlvs);         // status, headers, trailers; at most 2
   result<> finish(channel_id channel);                             // FIN after what is queued
   void reset(channel_id channel, std::uint32_t code, std::string_view reason = {});   // gives it up at once, both directions
@@ -129,7 +142,9 @@ class connection {
   // The acceptor's work for this channel has ended (rule R2): without it the slot is never given back. Own channels: forgets
   // the user pointer; events stop except released.
   void work_done(channel_id channel);
-  void consume(channel_id channel, std::uint32_t cost);            // the application took bytes: their credit goes back
+  // The application took bytes: their credit goes back. What it still holds of a channel when that is released moves to the
+  // connection's account: consume(0, cost) then (the id may already be another channel's).
+  void consume(channel_id channel, std::uint32_t cost);
   void want(channel_id channel, std::size_t bytes);                // the reader needs this many at once: grant at least that
   void set_user(channel_id channel, void* user);
   void* user(channel_id channel) const noexcept;
@@ -137,10 +152,10 @@ class connection {
   std::size_t queued_bytes() const noexcept;
 
   // -- the connection
-  void ping();                                                     // ends in a pong event
+  void ping(instant now);                                                     // ends in a pong event
   // Graceful: opens nothing more, refuses what the peer opens, closes when no channel is left or `drain` has passed.
   // code != no error: closes at once.
-  void go_away(std::uint32_t code, duration drain, std::string_view reason = {});
+  void go_away(instant now, std::uint32_t code, duration drain, std::string_view reason = {});
   bool ready() const noexcept;                                     // both HELLOs are through
   bool over() const noexcept;                                      // closed was or will be the next event
   const remote_hello* hello() const noexcept;                      // nullptr before it arrived

@@ -67,6 +67,7 @@ TEST(intrusive_list, pushing_a_linked_item_moves_it) {
   list.push_back(a);
   list.push_back(b);
   list.push_back(a);
+  list.push_front(b);
   EXPECT_EQ(drain(list), (std::vector{2, 1}));
 }
 
