@@ -65,7 +65,7 @@ class channel {
   // Completes when all bytes are queued (copied, or shared when a chunk is given); waits while the channel is over its watermark.
   [[nodiscard]] write_operation write(byte_view bytes);
   [[nodiscard]] write_operation write(chunk bytes);
-  [[nodiscard]] write_operation write(std::string_view text) { return write(as_bytes(text)); }
+  [[nodiscard]] write_operation write(std::string_view text);
   // Takes what fits now and says how much; would_block: nothing.
   result<std::size_t> try_write(byte_view bytes);
   void finish();                                       // nothing more will be written (half-close)
@@ -167,6 +167,8 @@ class [[nodiscard]] channel::write_operation {
   chunk owned_;
   result<> outcome_;
 };
+
+inline channel::write_operation channel::write(std::string_view text) { return write(as_bytes(text)); }
 
 // Awaited at once: result<>; then answer_header() has them.
 class [[nodiscard]] channel::headers_operation {
