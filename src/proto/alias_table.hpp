@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+// Aliases of operation names, one table per direction (spec/wire.md, section 4). Both own nothing until the first alias.
+
+namespace hawser::proto {
+
+// The opener's side: which names the peer knows by number. Names get aliases in the order of their first use until the slots
+// are used up; later names travel as literals each time (nothing is ever evicted, so no pattern of calls can thrash the table).
+class alias_sender {
+ public:
+  // seed: keys the hash, so that names chosen by others cannot be made to collide.
+  explicit alias_sender(std::uint64_t seed) noexcept;
+  ~alias_sender();
+  alias_sender(const alias_sender&) = delete;
+  alias_sender& operator=(const alias_sender&) = delete;
+
+  // How many the peer announced; 0 (nothing is assigned) until its HELLO is here.
+  void set_slots(std::uint16_t slots) noexcept { slots_ = slots; }
+
+  struct choice {
+    std::uint16_t alias;      // send this instead of the name; 0: send the name
+    std::uint16_t assign;     // with the name: assign it this alias; 0: none
+  };
+  // Decides how `operation` (1-255 bytes) travels in an OPEN that is framed now. The table assumes that the OPEN goes out, and
+  // before any later one: call it when the frame is written, not when the call is queued.
+  choice choose(std::string_view operation);
+
+  std::size_t count() const noexcept;
+  std::size_t memory_bytes() const noexcept;
+
+ private:
+  struct table;
+  std::unique_ptr<table> table_;
+  std::uint64_t seed_;
+  std::uint16_t slots_ = 0;
+};
+
+// The acceptor's side: alias to name. Memory is at most slots x (255 + 32) bytes.
+class alias_receiver {
+ public:
+  explicit alias_receiver(std::uint16_t slots) noexcept;
+  ~alias_receiver();
+  alias_receiver(const alias_receiver&) = delete;
+  alias_receiver& operator=(const alias_receiver&) = delete;
+
+  // Remembers, or replaces. alias is 1 .. slots (parse_open_block has checked it).
+  void assign(std::uint16_t alias, std::string_view operation);
+  // Empty when nothing is assigned (errc::protocol). Valid until the next assign().
+  std::string_view find(std::uint64_t alias) const noexcept;
+  std::size_t memory_bytes() const noexcept;
+
+ private:
+  struct table;
+  std::unique_ptr<table> table_;
+  std::uint16_t slots_;
+};
+
+// The hash of alias_sender: not for untrusted long input, but keyed.
+std::uint64_t keyed_hash(std::string_view text, std::uint64_t seed) noexcept;
+
+}  // namespace hawser::proto

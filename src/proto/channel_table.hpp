@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include <hawser/base/contract.hpp>
+#include <hawser/base/time.hpp>
+#include <hawser/proto/limits.hpp>
+#include <proto/channel_state.hpp>
+#include <proto/credit.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+// The channels of one connection: an index by id, in pages that exist only where channels are or were open.
+
+namespace hawser::proto {
+
+struct channel_queue;      // what waits to be sent; of the send queue
+struct assembly;           // a message that is not complete; of the connection
+
+// Bits of channel::flags. The table gives them no meaning; the connection and its send queue do.
+namespace channel_flag {
+inline constexpr std::uint32_t dirty = 1u << 0;            // linked in the list of channels with control frames to send
+inline constexpr std::uint32_t credit_due = 1u << 1;
+inline constexpr std::uint32_t reset_due = 1u << 2;        // with code_reset
+inline constexpr std::uint32_t stop_due = 1u << 3;         // with code_stop
+inline constexpr std::uint32_t release_due = 1u << 4;
+inline constexpr std::uint32_t head_due = 1u << 5;
+inline constexpr std::uint32_t fin_due = 1u << 6;          // FIN follows what is queued
+inline constexpr std::uint32_t queued = 1u << 7;           // linked in the active list of its urgency
+inline constexpr std::uint32_t blocked_on_channel = 1u << 8;       // has data, no channel credit
+inline constexpr std::uint32_t blocked_on_connection = 1u << 9;    // has data, no connection credit
+inline constexpr std::uint32_t wants_writable = 1u << 10;  // a write answered would_block
+inline constexpr std::uint32_t discard = 1u << 11;         // what arrives is dropped, its credit returned
+inline constexpr std::uint32_t forgotten = 1u << 12;       // the user let go of it: only the released event is left
+inline constexpr std::uint32_t open_due = 1u << 13;        // own: the OPEN is not framed yet
+inline constexpr std::uint32_t more_sent = 1u << 14;       // in the middle of an outgoing message
+inline constexpr std::uint32_t more_received = 1u << 15;   // in the middle of an incoming one
+inline constexpr std::uint32_t refused = 1u << 16;         // ended by refusal: its OPEN stays charged
+inline constexpr std::uint32_t abnormal = 1u << 17;        // ended by the opener's RESET or STOP: likewise
+inline constexpr std::uint32_t reset_sent = 1u << 18;
+inline constexpr std::uint32_t reset_received = 1u << 19;
+inline constexpr std::uint32_t stop_sent = 1u << 20;
+inline constexpr std::uint32_t event_due = 1u << 21;       // linked in the list of channels with an event to report
+inline constexpr std::uint32_t head_start = 1u << 22;      // went to the front of its class once
+inline constexpr std::uint32_t places_budget = 1u << 23;   // holds a place of the reassembly budget
+inline constexpr std::uint32_t waits_budget = 1u << 24;    // waits for one
+inline constexpr std::uint32_t answered = 1u << 25;        // something was sent back: it can no longer be refused
+inline constexpr std::uint32_t unused_first = 1u << 26;    // from here on: free for the connection
+}  // namespace channel_flag
+
+inline constexpr std::uint32_t no_heap_index = UINT32_MAX;
+
+// Everything a connection keeps per open channel but its queued bytes. At a fixed address while it is open.
+struct channel {
+  // what every frame touches
+  channel_state state = channel_state::free_own;
+  channel_kind kind = channel_kind::stream;
+  std::uint8_t urgency = 3;
+  std::uint8_t heads = 0;                       // HEAD frames: low 4 bits sent, high 4 bits received; 2 each at most
+  std::uint32_t flags = 0;                      // channel_flag bits
+  send_credit out{0};
+  recv_credit in{0};
+  channel_queue* queue = nullptr;               // owned by the send queue, nullptr while nothing waits
+  assembly* incoming = nullptr;                 // owned by the connection, nullptr while no message is half here
+  // links
+  channel* next_active = nullptr;               // send queue: the ring of one urgency
+  channel* previous_active = nullptr;
+  channel* next_dirty = nullptr;
+  // what few frames touch
+  void* user = nullptr;
+  channel_id id = 0;
+  std::uint32_t code_reset = 0;                 // what the pending RESET will say, later what the peer's said
+  std::uint32_t code_stop = 0;
+  std::uint32_t heap_index = no_heap_index;     // place in the heap of deadlines, which holds the instants
+  std::int32_t deficit = 0;                     // send queue: round robin, bytes
+  std::uint32_t want_bytes = 0;                 // the reader needs this many at once
+
+  bool has(std::uint32_t bits) const noexcept { return (flags & bits) != 0; }
+  void set(std::uint32_t bits) noexcept { flags |= bits; }
+  void clear(std::uint32_t bits) noexcept { flags &= ~bits; }
+};
+static_assert(sizeof(void*) != 8 || sizeof(channel) <= 128);
+
+// Takes one step of the channel's life. The caller looks at the effects; after `freed` it calls channel_table::close().
+inline channel_step advance(channel& of, channel_input input) noexcept {
+  const channel_step step = transition(of.state, input);
+  of.state = step.next;
+  return step;
+}
+
+// Ids of one side: which slots are busy, where their channels are. Slot n holds id 2n + 3 (client) or 2n + 2 (server). Owns
+// nothing until the first channel; keeps its pages until trim().
+class channel_range {
+ public:
+  channel_range() noexcept = default;
+  ~channel_range();
+  channel_range(const channel_range&) = delete;
+  channel_range& operator=(const channel_range&) = delete;
+
+  static constexpr std::uint32_t page_slots = 16;
+  static constexpr std::uint32_t none = UINT32_MAX;
+
+  // The busy channel in the slot, or nullptr.
+  channel* find(std::uint32_t slot) const noexcept {
+    const std::uint32_t number = slot / page_slots;
+    if (number >= page_count_) [[unlikely]] return nullptr;
+    page* const at = pages_[number];
+    if (at == nullptr || (at->busy >> (slot % page_slots) & 1) == 0) [[unlikely]] return nullptr;
+    return &at->slots[slot % page_slots];
+  }
+  // The lowest free slot below `limit`, or none. Reads at most a few words, however many slots are busy.
+  std::uint32_t lowest_free(std::uint32_t limit) const noexcept;
+  // The slot must be free. The channel is as constructed.
+  channel& occupy(std::uint32_t slot);
+  void vacate(std::uint32_t slot) noexcept;
+  // Frees the pages without a busy slot.
+  void trim() noexcept;
+  // The first busy slot that is >= from, or none.
+  std::uint32_t next_busy(std::uint32_t from) const noexcept;
+
+  std::uint32_t busy_count() const noexcept { return busy_count_; }
+  std::size_t memory_bytes() const noexcept;
+
+ private:
+  struct page {
+    channel slots[page_slots];
+    std::uint32_t busy = 0;
+  };
+  static constexpr std::uint32_t page_full = (1u << page_slots) - 1;
+  void reserve(std::uint32_t number);
+
+  page** pages_ = nullptr;               // page_count_ pointers
+  std::uint64_t* open_pages_ = nullptr;  // a bit per page: set when it has a free slot (or does not exist yet)
+  std::uint64_t* open_words_ = nullptr;  // a bit per word of open_pages_: set when that word is not 0
+  std::uint32_t page_count_ = 0;         // a power of two, at least 64, or 0
+  std::uint32_t busy_count_ = 0;
+};
+
+// Both ranges and channel 1.
+class channel_table {
+ public:
+  // peer_channels_max: what this side announces. own_channels_max: what is known of the peer, at first the floor.
+  channel_table(role side, std::uint32_t peer_channels_max, std::uint32_t own_channels_max) noexcept;
+
+  // A busy channel, or nullptr (0 is nobody's; free_state() tells whose range a free id is in).
+  channel* find(channel_id id) noexcept {
+    if (id <= message_channel) return id == message_channel ? &plain_ : nullptr;
+    return (is_own_id(id) ? own_ : peers_).find((id >> 1) - 1);
+  }
+  const channel* find(channel_id id) const noexcept { return const_cast<channel_table*>(this)->find(id); }
+  bool is_own_id(channel_id id) const noexcept { return (id & 1) == own_parity_; }
+  channel_state free_state(channel_id id) const noexcept {
+    return is_own_id(id) ? channel_state::free_own : channel_state::free_peer;
+  }
+  // What a frame for this id meets: the channel's state, or free_*.
+  channel_state state_of(channel_id id) const noexcept {
+    const channel* const busy = find(id);
+    return busy ? busy->state : free_state(id);
+  }
+
+  channel& plain() noexcept { return plain_; }
+  const channel& plain() const noexcept { return plain_; }
+
+  // A channel with the lowest free id, in state free_own until advance(send_open); nullptr: the peer accepts no more.
+  channel* open_own();
+  // The channel for an OPEN of the peer, in state free_peer until advance(receive_open). nullptr: not an id of its range, busy,
+  // or beyond what this side announced (errc::protocol).
+  channel* open_peers(channel_id id);
+  // Gives the slot back: the channel must be free again (is_free), and is gone with this call.
+  void close(channel& gone) noexcept;
+
+  void set_own_limit(std::uint32_t own_channels_max) noexcept { own_max_ = own_channels_max; }
+  std::uint32_t own_limit() const noexcept { return own_max_; }
+  bool own_full() const noexcept { return own_.busy_count() >= own_max_; }
+
+  std::uint32_t own_count() const noexcept { return own_.busy_count(); }
+  std::uint32_t peers_count() const noexcept { return peers_.busy_count(); }
+  std::uint32_t open_count() const noexcept { return own_count() + peers_count(); }
+
+  // Calls visit(channel&) for every busy channel but channel 1. visit may close the channel it is given.
+  template <class Visit>
+  void for_each(Visit&& visit) {
+    for (channel_range* range : {&own_, &peers_}) {
+      for (std::uint32_t slot = range->next_busy(0); slot != channel_range::none; slot = range->next_busy(slot + 1)) visit(*range->find(slot));
+    }
+  }
+
+  // Frees pages without channels: call it when the connection has been quiet for a while, not per channel.
+  void trim() noexcept;
+  std::size_t memory_bytes() const noexcept { return own_.memory_bytes() + peers_.memory_bytes(); }
+
+ private:
+  channel_id id_of(const channel_range& range, std::uint32_t slot) const noexcept;
+
+  channel plain_;
+  channel_range own_;
+  channel_range peers_;
+  std::uint32_t own_max_;
+  std::uint32_t peers_max_;
+  channel_id own_parity_;
+};
+
+}  // namespace hawser::proto

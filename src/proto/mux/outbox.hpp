@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include <hawser/base/buffer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hawser::proto::mux {
+
+// Bytes that are framed: what the transport will get, in order. Small frames are written straight into the open segment, large
+// payloads are appended as slices. Frames that still lie in the open segment may be amended (a FIN that comes a moment later).
+class outbox {
+ public:
+  explicit outbox(buffer_pool& pool) noexcept : pool_(&pool), ready_(pool) {}
+
+  // Where the next `count` contiguous bytes go; wrote() says that they are there. Needs has_slots().
+  std::byte* reserve(std::size_t count) {
+    if (open_.room() < count) [[unlikely]] open_segment(count);
+    return open_.mutable_data() + open_.size();
+  }
+  void wrote(std::size_t count) noexcept {
+    open_.grow(count);
+    end_ += count;
+    in_flight_ += count;
+  }
+  void append(chunk piece);
+
+  // Position of the next byte in everything that was ever framed.
+  std::uint64_t end() const noexcept { return end_; }
+  // The bytes at a position, if they still lie in the open segment; else nullptr.
+  std::byte* amend(std::uint64_t position) noexcept {
+    const std::uint64_t back = end_ - position;
+    if (back == 0 || back > open_.size()) return nullptr;
+    return open_.mutable_data() + (open_.size() - back);
+  }
+  std::size_t open_room() const noexcept { return open_.room(); }
+
+  // Moves up to `bytes_max` to the end of `out`.
+  std::size_t take(chain& out, std::size_t bytes_max);
+  void sent(std::size_t count) noexcept;
+  void clear() noexcept;
+
+  bool empty() const noexcept { return ready_.empty() && open_.empty(); }
+  std::size_t pending_bytes() const noexcept { return ready_.bytes() + open_.size(); }
+  // Framed and not taken by the transport yet, whether still here or already given to it.
+  std::size_t committed_bytes() const noexcept { return in_flight_; }
+  bool has_slots() const noexcept { return ready_.count() + 6 < chain::slots; }
+
+ private:
+  void open_segment(std::size_t count);
+  void close_run();
+
+  buffer_pool* pool_;
+  chain ready_;
+  chunk open_;              // its bytes follow those of ready_
+  std::uint64_t end_ = 0;
+  std::size_t in_flight_ = 0;
+};
+
+}  // namespace hawser::proto::mux
