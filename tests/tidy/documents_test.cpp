@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "tidy/documents.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+namespace hawser::tidy {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Every test there is: those in the sources, and those that only the build files register (examples, programs).
+std::set<std::string> all_tests() {
+  const fs::path root = HAWSER_SOURCE_DIR;
+  std::set<std::string> tests;
+  for (const std::string& file : files_of(root)) {
+    if (file.ends_with(".cpp")) tests.merge(tests_in(text_of(root / file)));
+  }
+  int status = -1;
+  const std::string listed = output_of(std::string("'") + HAWSER_CTEST + "' -N --test-dir '" + HAWSER_BINARY_DIR + "' 2>/dev/null", status);
+  for (std::string_view line : lines_of(listed)) {
+    const std::size_t colon = line.find(": ");
+    if (line.find("Test ") == line.npos || line.find('#') == line.npos || colon == line.npos) continue;
+    tests.insert(std::string(line.substr(colon + 2)));
+    tests.insert(without_parameters(line.substr(colon + 2)));
+  }
+  return tests;
+}
+
+}  // namespace
+
+TEST(docs, features_name_existing_tests) {
+  const fs::path page = fs::path(HAWSER_SOURCE_DIR) / "docs/features.md";
+  if (!fs::exists(page)) GTEST_SKIP() << "docs/features.md IS MISSING: nothing is proved here until it is written";
+  const auto rows = feature_rows(text_of(page));
+  ASSERT_GT(rows.size(), 5u) << "docs/features.md holds no table of features";
+  const auto tests = all_tests();
+  std::vector<finding> findings;
+  for (const feature_row& row : rows) {
+    if (row.tests.empty()) findings.push_back({"docs/features.md", row.line, row.first + " names no test in its last column"});
+    for (const std::string& test : row.tests) {
+      if (!tests.contains(test)) findings.push_back({"docs/features.md", row.line, row.first + " names " + test + ", and there is no such test"});
+    }
+  }
+  EXPECT_TRUE(findings.empty()) << to_text(findings);
+}
+
+TEST(docs, links_point_to_files_and_headings) {
+  const fs::path root = HAWSER_SOURCE_DIR;
+  std::vector<finding> findings;
+  std::size_t read = 0;
+  for (const std::string& file : files_of(root)) {
+    if (!file.ends_with(".md")) continue;
+    ++read;
+    const auto broken = broken_links(root, file, text_of(root / file));
+    findings.insert(findings.end(), broken.begin(), broken.end());
+  }
+  EXPECT_GT(read, 3u);
+  EXPECT_TRUE(findings.empty()) << to_text(findings);
+}
+
+TEST(docs, a_feature_row_gives_its_tests) {
+  const auto rows = feature_rows(
+      "text | no row\n| feature | guide | test |\n|---|:--|---|\n| echo | `start` | `a.b`, `c.d` |\n| none | x | later |\n"
+      "```\n| in code | x | `e.f` |\n```\n");
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].first, "echo");
+  EXPECT_EQ(rows[0].line, 4u);
+  EXPECT_EQ(rows[0].tests, (std::vector<std::string>{"a.b", "c.d"}));
+  EXPECT_TRUE(rows[1].tests.empty());
+}
+
+TEST(docs, tests_are_found_in_sources) {
+  const auto tests = tests_in("TEST(one, works) {}\nTEST_F(two,\n  works_too) {}\nTEST_P(three, x) {}\nNOT_A_TEST(four, x)\nTEST(five)\n");
+  EXPECT_EQ(tests, (std::set<std::string>{"one.works", "two.works_too", "three.x"}));
+  EXPECT_EQ(without_parameters("each/suite.name/0"), "suite.name");
+  EXPECT_EQ(without_parameters("suite/0.name"), "suite.name");
+  EXPECT_EQ(without_parameters("suite.name"), "suite.name");
+  EXPECT_EQ(without_parameters("example_hello"), "example_hello");
+}
+
+TEST(docs, broken_links_are_noticed) {
+  const fs::path root = fs::path(HAWSER_SOURCE_DIR);
+  const auto broken = [&](std::string_view text) { return broken_links(root, "tests/page.md", text).size(); };
+  EXPECT_EQ(broken("see [the build](../CMakeLists.txt) and [home](https://example.org/x)"), 0u);
+  EXPECT_EQ(broken("see [nothing](nothing.md)"), 1u);
+  EXPECT_EQ(broken("`[in code](nothing.md)`\n```\n[in a block](nothing.md)\n```\n"), 0u);
+  EXPECT_EQ(broken("# A heading, here\n[up](#a-heading-here)"), 0u);
+  EXPECT_EQ(broken("# A heading\n[up](#another)"), 1u);
+  EXPECT_EQ(broken("[later]: gone.md"), 1u);
+  EXPECT_EQ(anchor_of("What `send()` does: 1-64 bytes"), "what-send-does-1-64-bytes");
+}
+
+}  // namespace hawser::tidy
