@@ -34,7 +34,7 @@ struct loop_options {
   std::size_t remote_bytes_max = std::size_t{16} << 20;  // what other threads may have queued, by the size they state
 };
 
-namespace detail { struct remote_state; }
+namespace detail { class remote_state; }
 
 // The way into a loop from other threads: copyable, any thread, may outlive the loop.
 class remote {

@@ -15,7 +15,7 @@ namespace hawser::io {
 class resolution {
  public:
   // Addresses in the order to try (RFC 6724's as the system gives it), families interleaved (RFC 8305, section 4); never empty.
-  // Errors: name_not_found, resolve_timeout, out_of_memory_budget (256 look-ups are waiting). Called once, on the loop's thread,
+  // Errors: name_not_found, resolve_timeout, address_invalid, out_of_memory_budget (256 look-ups are waiting). Called once, on the loop's thread,
   // never from inside resolve().
   using handler = std::move_only_function<void(result<std::vector<endpoint>>)>;
 

@@ -14,9 +14,26 @@ class loop;
 
 namespace io {
 
+class timer;
+
+// What a loop keeps in a timer.
+class timer_place {
+ protected:
+  timer_place() noexcept = default;
+  ~timer_place() = default;
+
+ private:
+  friend class timer;
+  friend class timer_heap;
+  loop* loop_ = nullptr;
+  instant when_ = never;
+  std::uint32_t position_ = 0;    // in the heap, from 1; 0 = not armed
+  std::uint32_t order_ = 0;
+};
+
 // Something that happens once at an instant. Owned by its user, 32 bytes; destroying it disarms it. Loop thread only.
 // Timers that are due fire in the order of their instants, ties in the order of arming; never from inside arm().
-class timer {
+class timer : public timer_place {
  public:
   timer() noexcept = default;
   timer(const timer&) = delete;
@@ -27,14 +44,6 @@ class timer {
 
  protected:
   ~timer();     // not virtual: nobody deletes a timer through this base
-
- private:
-  friend class hawser::loop;
-  friend class timer_heap;
-  loop* loop_ = nullptr;
-  instant when_ = never;
-  std::uint32_t position_ = 0;    // in the heap, from 1; 0 = not armed
-  std::uint32_t order_ = 0;
 };
 
 // Work for later in this turn or the next one. Posting it again while it waits changes nothing; destroying it takes it back.

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "io/epoll/epoll_engine.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace hawser::io {
+namespace {
+
+// How long the engine keeps a closed socket so that what was sent reaches the other side.
+constexpr duration drain_limit = std::chrono::seconds(1);
+// Receive buffers that are thrown away at once when a socket closes with input unread.
+constexpr int discards_per_event = 8;
+
+// EPIPE says that the connection was reset before; programs decide on one code.
+std::error_code reason_of(int error) noexcept { return error_from_errno(error == EPIPE ? ECONNRESET : error); }
+
+}  // namespace
+
+std::size_t epoll_engine::fail(socket_id id, int error) {
+  socket_slot* s = slots_.at(id.index);
+  disarm(*s);
+  s->sending.reset();
+  s->send_bytes = 0;
+  s->sent = false;
+  s->error = error;
+  s->phase = socket_phase::failed;
+  s->events->on_failed(reason_of(error));
+  return 1;
+}
+
+void epoll_engine::close(socket_id id) {
+  socket_slot* s = live(id);
+  if (!s) return;
+  const bool flows = s->phase == socket_phase::open || s->phase == socket_phase::accepted;
+  if (!flows || s->error != 0) {
+    release(id.index);
+    return;
+  }
+  s->phase = socket_phase::draining;
+  s->events = nullptr;
+  s->paused = false;
+  if (!s->sending) {
+    finish(id.index);
+    return;
+  }
+  // Input is thrown away meanwhile: the other side may be unable to take ours before it is rid of its own.
+  arm(id.index, *s, wanted(*s));
+  set_alarm(after(now(), drain_limit), alarm_kind::drain_over, id.index, id.generation);
+}
+
+void epoll_engine::abort(socket_id id) {
+  socket_slot* s = live(id);
+  if (!s) return;
+  if (s->tcp) sockets::reset_on_close(s->fd);
+  release(id.index);
+}
+
+// One event of a closed socket that still has something to bring out.
+void epoll_engine::drain(std::uint32_t index, std::uint32_t events) {
+  socket_slot& s = *slots_.at(index);
+  const bool gone = discard_input(s);
+  if (s.sending) {
+    const bool writable = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+    if (writable && pump(index, s)) {
+      finish(index);
+    } else if (s.error != 0 || (events & (EPOLLHUP | EPOLLERR)) != 0) {
+      release(index);
+    } else if (gone) {
+      arm(index, s, wanted(s));
+    }
+    return;
+  }
+  if (gone || (events & (EPOLLHUP | EPOLLERR)) != 0) release(index);
+}
+
+// The kernel has all bytes. close(2) with input unread, or arriving later, answers with RST and drops what the other side has
+// not acknowledged: so input is thrown away first, and while something is unacknowledged the socket stays.
+void epoll_engine::finish(std::uint32_t index) {
+  socket_slot& s = *slots_.at(index);
+  const bool unacknowledged = s.tcp && sockets::has_unacknowledged(s.fd);
+  end_sending(s);
+  if (discard_input(s) || !unacknowledged) {
+    release(index);
+    return;
+  }
+  const bool watched = s.send_bytes != 0 && !s.sent;
+  arm(index, s, EPOLLIN);
+  if (!watched) set_alarm(after(now(), drain_limit), alarm_kind::drain_over, index, s.generation);
+}
+
+// True when nothing more can come: the other side has ended, or the connection is broken.
+bool epoll_engine::discard_input(socket_slot& s) noexcept {
+  for (int i = 0; i < discards_per_event && !s.end_seen; ++i) {
+    const ssize_t count = ::recv(s.fd, receive_buffer_.get(), receive_buffer_bytes, MSG_DONTWAIT);
+    if (count > 0) continue;
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+    s.end_seen = true;
+  }
+  return s.end_seen;
+}
+
+void epoll_engine::release(std::uint32_t index) noexcept {
+  ::close(slots_.at(index)->fd);
+  slots_.give_back(index);
+}
+
+}  // namespace hawser::io

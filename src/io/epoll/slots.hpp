@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include <hawser/base/buffer.hpp>
+#include <hawser/io/engine.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace hawser::io {
+
+// Where a socket stands. Commands see accepted to failed; a draining socket belongs to the engine alone.
+enum class socket_phase : std::uint8_t { free, accepted, connecting, open, failed, draining };
+
+// All that the epoll engine knows of one socket.
+struct socket_slot {
+  std::uint32_t generation = 1;
+  int fd = -1;
+  socket_events* events = nullptr;
+  std::optional<chain> sending;        // what the kernel has not taken yet of the send in flight
+  std::size_t send_bytes = 0;          // of the whole send in flight; 0: none
+  std::uint32_t next_free = 0;
+  int error = 0;                       // errno of a failure that is to be told
+  socket_phase phase = socket_phase::free;
+  std::uint8_t armed = 0;              // the interests that epoll holds
+  bool registered : 1 = false;         // epoll knows the descriptor
+  bool tcp : 1 = false;
+  bool paused : 1 = false;
+  bool end_seen : 1 = false;           // recv has answered 0
+  bool end_wanted : 1 = false;         // shutdown_sending() was called
+  bool end_sent : 1 = false;
+  bool queued : 1 = false;             // in the list of what the next turn hands out
+  bool connected : 1 = false;          // on_connected() is to be told
+  bool sent : 1 = false;               // on_sent() is to be told
+};
+static_assert(sizeof(socket_slot) <= 96, "the engine's share of an idle connection");
+
+// Slots in pages that never move, so that a slot stays where it is while handlers open other sockets. An id names a slot and
+// its generation: what a closed socket's id finds is nothing.
+class slot_table {
+ public:
+  socket_slot* at(std::uint32_t index) noexcept {
+    return index < size_ ? &pages_[index / page_slots][index % page_slots] : nullptr;
+  }
+  // The slot of this id, draining ones included; nullptr when it is gone.
+  socket_slot* find(socket_id id) noexcept {
+    socket_slot* s = at(id.index);
+    return s && s->generation == id.generation && s->phase != socket_phase::free ? s : nullptr;
+  }
+  std::uint32_t size() const noexcept { return size_; }
+  std::size_t used() const noexcept { return used_; }
+
+  socket_id take() {
+    if (first_free_ == none) add_page();
+    const std::uint32_t index = first_free_;
+    socket_slot& s = *at(index);
+    first_free_ = s.next_free;
+    ++used_;
+    return {index, s.generation};
+  }
+  void give_back(std::uint32_t index) noexcept {
+    socket_slot& s = *at(index);
+    const std::uint32_t generation = s.generation + 1;
+    s = socket_slot{};
+    s.generation = generation;
+    s.next_free = first_free_;
+    first_free_ = index;
+    --used_;
+  }
+
+ private:
+  static constexpr std::uint32_t page_slots = 256;
+  static constexpr std::uint32_t none = ~std::uint32_t{0};
+  void add_page() {
+    pages_.push_back(std::make_unique<socket_slot[]>(page_slots));
+    const std::uint32_t first = size_;
+    size_ += page_slots;
+    for (std::uint32_t i = page_slots; i-- > 0;) {
+      at(first + i)->next_free = first_free_;
+      first_free_ = first + i;
+    }
+  }
+  std::vector<std::unique_ptr<socket_slot[]>> pages_;
+  std::uint32_t size_ = 0;
+  std::uint32_t first_free_ = none;
+  std::size_t used_ = 0;
+};
+
+}  // namespace hawser::io

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "io/epoll/epoll_engine.hpp"
+
+#include <hawser/base/contract.hpp>
+
+#include <sys/uio.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace hawser::io {
+namespace {
+
+// Hands the kernel as much of the chain as it takes. 0: all of it; EAGAIN: the rest has to wait; else why it failed.
+int write_out(int fd, chain& bytes) noexcept {
+  while (!bytes.empty()) {
+    iovec pieces[chain::slots];
+    const std::size_t count = bytes.count();
+    for (std::size_t i = 0; i < count; ++i) pieces[i] = {const_cast<std::byte*>(bytes[i].data()), bytes[i].size()};
+    msghdr message{};
+    message.msg_iov = pieces;
+    message.msg_iovlen = count;
+    const ssize_t taken = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (taken < 0) {
+      if (errno == EINTR) continue;
+      return errno == EWOULDBLOCK ? EAGAIN : errno;
+    }
+    if (static_cast<std::size_t>(taken) == bytes.bytes()) {
+      bytes.clear();
+      return 0;
+    }
+    // A short write means that the socket is full: asking once more would only be told so.
+    bytes.drop_front(static_cast<std::size_t>(taken));
+    return EAGAIN;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void epoll_engine::send(socket_id id, chain& bytes) {
+  socket_slot* s = live(id);
+  if (!s || s->phase == socket_phase::failed || s->error != 0) {
+    bytes.clear();
+    return;
+  }
+  HAWSER_EXPECTS(s->phase != socket_phase::accepted, "send() before start()");
+  HAWSER_EXPECTS(s->send_bytes == 0, "send() while a send is in flight");
+  HAWSER_EXPECTS(!s->end_wanted, "send() after shutdown_sending()");
+  HAWSER_EXPECTS(!bytes.empty(), "send() of nothing");
+  s->send_bytes = bytes.bytes();
+  if (s->phase == socket_phase::connecting) {
+    s->sending.emplace(std::move(bytes));
+    return;
+  }
+  const int error = write_out(s->fd, bytes);
+  if (error == 0) {
+    s->sent = true;
+    enqueue(id.index, *s);
+  } else if (error == EAGAIN) {
+    s->sending.emplace(std::move(bytes));
+    arm(id.index, *s, wanted(*s));
+  } else {
+    bytes.clear();
+    s->error = error;
+    enqueue(id.index, *s);
+  }
+}
+
+// Goes on with the send in flight. True when it is done; a failure is left in the slot's error.
+bool epoll_engine::pump(std::uint32_t index, socket_slot& s) {
+  const int error = write_out(s.fd, *s.sending);
+  if (error == EAGAIN) {
+    arm(index, s, wanted(s));
+    return false;
+  }
+  s.sending.reset();
+  if (error == 0) return true;
+  s.error = error;
+  if (s.phase != socket_phase::draining) enqueue(index, s);
+  return false;
+}
+
+std::size_t epoll_engine::tell_sent(socket_id id) {
+  socket_slot* s = slots_.at(id.index);
+  s->sent = false;
+  const std::size_t bytes = std::exchange(s->send_bytes, 0);
+  if (s->end_wanted) end_sending(*s);
+  s->events->on_sent(bytes);
+  return 1;
+}
+
+void epoll_engine::end_sending(socket_slot& s) noexcept {
+  if (s.end_sent) return;
+  s.end_sent = true;
+  ::shutdown(s.fd, SHUT_WR);
+}
+
+void epoll_engine::shutdown_sending(socket_id id) {
+  socket_slot* s = live(id);
+  if (!s || s->end_wanted) return;
+  s->end_wanted = true;
+  if (s->phase == socket_phase::open && !s->sending && s->error == 0) end_sending(*s);
+}
+
+// One event of an open socket: what came in, what may go out, and a hang-up that neither of them has explained.
+std::size_t epoll_engine::transfer(socket_id id, std::uint32_t events) {
+  socket_slot* s = slots_.at(id.index);
+  std::size_t done = 0;
+  const bool hang_up = (events & (EPOLLHUP | EPOLLERR)) != 0;
+  if (((events & EPOLLIN) != 0 || hang_up) && !s->paused && !s->end_seen) {
+    received outcome = received::all;
+    done += receive(id, outcome);
+    s = told(id);
+    if (!s) return done;
+  }
+  if ((events & EPOLLOUT) != 0 || hang_up) {
+    if (s->sending) {
+      if (pump(id.index, *s)) {
+        done += tell_sent(id);
+        s = told(id);
+        if (!s) return done;
+      }
+    } else if (s->armed & EPOLLOUT) {
+      arm(id.index, *s, wanted(*s));
+    }
+  }
+  if ((events & EPOLLIN) != 0 && (s->armed & EPOLLIN) != 0 && (wanted(*s) & EPOLLIN) == 0) arm(id.index, *s, wanted(*s));
+  if (hang_up && s->error == 0) done += hung_up(id, events);
+  return done;
+}
+
+// A hang-up would be reported in every turn. With nothing left to read it is either an error to tell or the orderly end of both
+// directions; while receiving is paused it waits for resume_receiving().
+std::size_t epoll_engine::hung_up(socket_id id, std::uint32_t events) {
+  socket_slot* s = slots_.at(id.index);
+  if (s->end_seen && (events & EPOLLERR) != 0) {
+    if (const int error = sockets::take_error(s->fd)) return fail(id, error);
+  }
+  if (s->end_seen || s->paused) disarm(*s);
+  return 0;
+}
+
+// Reads into the one buffer of the loop, again only when it came back full: a second recv that finds nothing costs as much as
+// one that finds something.
+std::size_t epoll_engine::receive(socket_id id, received& outcome) {
+  std::size_t done = 0;
+  for (std::size_t reads = 0; reads < receives_per_turn; ++reads) {
+    socket_slot* s = slots_.at(id.index);
+    const ssize_t count = ::recv(s->fd, receive_buffer_.get(), receive_buffer_bytes, MSG_DONTWAIT);
+    if (count > 0) {
+      s->events->on_bytes({receive_buffer_.get(), static_cast<std::size_t>(count)});
+      ++done;
+      s = told(id);
+      if (!s || s->paused) {
+        outcome = received::stopped;
+        return done;
+      }
+      // A socket that has failed is read to its very end: nothing will report it again.
+      if (static_cast<std::size_t>(count) < receive_buffer_bytes && s->error == 0) return done;
+      continue;
+    }
+    if (count == 0) {
+      s->end_seen = true;
+      arm(id.index, *s, wanted(*s));
+      if (s->error != 0) return done;      // the failure says it better
+      s->events->on_end();
+      return done + 1;
+    }
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return done;
+    outcome = received::stopped;
+    return done + fail(id, errno);
+  }
+  outcome = received::more;
+  return done;
+}
+
+void epoll_engine::pause_receiving(socket_id id) {
+  if (socket_slot* s = live(id)) s->paused = true;
+}
+
+void epoll_engine::resume_receiving(socket_id id) {
+  socket_slot* s = live(id);
+  if (!s || !s->paused) return;
+  s->paused = false;
+  if (s->phase == socket_phase::open && !s->end_seen) arm(id.index, *s, wanted(*s));
+}
+
+}  // namespace hawser::io
