@@ -90,9 +90,14 @@ class link final : private io::socket_events, private io::flushable, private io:
   void send_more(instant now);
   void finish_draining();
   void arm_earliest();
+  void finish_with(std::error_code reason);
+  // stages.cpp
   std::size_t fill(instant now, chain& out);
-  bool deliver(std::size_t from_stage, instant now, byte_view bytes);
+  std::size_t fill_from_stages(instant now, chain& out);
+  bool deliver(std::size_t at, instant now, byte_view bytes);
+  bool deliver_polled(std::size_t at, instant now);
   void end_of_stages(instant now);
+  void lose_at_stage(instant now, std::error_code reason);
   void read_debit(std::size_t bytes);
   void report();
 

@@ -158,16 +158,41 @@ inline task<void> task_promise<void>::get_return_object() noexcept {
   return task<void>(std::coroutine_handle<task_promise<void>>::from_promise(*this));
 }
 
-// Turns the loop until the coroutine has ended; its first step runs inside a turn.
+// A coroutine of a few steps that is resumed when a task ends (task::then()). Must not throw.
+class epilogue {
+ public:
+  struct promise_type : pooled_frame {
+    epilogue get_return_object() noexcept { return epilogue(std::coroutine_handle<promise_type>::from_promise(*this)); }
+    std::suspend_always initial_suspend() const noexcept { return {}; }
+    std::suspend_always final_suspend() const noexcept { return {}; }
+    void return_void() const noexcept {}
+    void unhandled_exception() const noexcept { std::terminate(); }
+  };
+  epilogue(epilogue&& other) noexcept : coroutine_(std::exchange(other.coroutine_, nullptr)) {}
+  epilogue& operator=(epilogue&&) = delete;
+  ~epilogue() {
+    if (coroutine_) coroutine_.destroy();
+  }
+  std::coroutine_handle<> coroutine() const noexcept { return coroutine_; }
+
+ private:
+  explicit epilogue(std::coroutine_handle<promise_type> h) noexcept : coroutine_(h) {}
+  std::coroutine_handle<promise_type> coroutine_;
+};
+epilogue stop_loop(loop& on);
+
+// Turns the loop until the coroutine has ended, which must stop the loop. Its first step runs inside a turn.
 void drive(loop& on, std::coroutine_handle<> root);
 
 }  // namespace detail
 
 // Runs the task to its end on this loop and returns what it returns, or throws what it throws: loop.run(task). Other work of the
-// loop goes on meanwhile. loop::stop() does not end it.
+// loop goes on meanwhile. loop::stop() does not end it. Not from inside a turn.
 template <class T>
 T run_task(loop& on, task<T> root) {
   HAWSER_EXPECTS(root, "an empty task");
+  const detail::epilogue end = detail::stop_loop(on);
+  root.then(end.coroutine());
   detail::drive(on, root.handle());
   return root.take();
 }

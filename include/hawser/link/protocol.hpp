@@ -18,8 +18,8 @@ class protocol {
  public:
   // Bytes from the other side, in order; valid for the call.
   virtual void handle_bytes(instant now, byte_view bytes) = 0;
-  // Nothing more will arrive. reason empty: the other side finished sending (FIN), and sending still works until close().
-  // Otherwise the connection is lost, and on_link_closed(reason) follows in this turn.
+  // Nothing more will arrive; at most once. reason empty: the other side finished sending (FIN), and sending still works until
+  // close(). Otherwise the connection is lost, and on_link_closed(reason) follows at the end of this turn.
   virtual void handle_end(instant now, std::error_code reason) = 0;
   // Moves up to max_bytes to the end of `out`, which has room for some chunks; returns how many bytes. Asked at the end of each turn in
   // which the link was marked (input came, a send was taken, transmit_later()).
