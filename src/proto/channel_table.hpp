@@ -46,10 +46,11 @@ inline constexpr std::uint32_t head_start = 1u << 22;      // went to the front 
 inline constexpr std::uint32_t places_budget = 1u << 23;   // holds a place of the reassembly budget
 inline constexpr std::uint32_t waits_budget = 1u << 24;    // waits for one
 inline constexpr std::uint32_t answered = 1u << 25;        // something was sent back: it can no longer be refused
-inline constexpr std::uint32_t unused_first = 1u << 26;    // from here on: free for the connection
+inline constexpr std::uint32_t finished_event = 1u << 26;  // to report: the peer's FIN
+inline constexpr std::uint32_t reset_event = 1u << 27;     // to report: code_reset, by our own timer
+inline constexpr std::uint32_t writable_event = 1u << 28;
+inline constexpr std::uint32_t released_event = 1u << 29;  // to report last; then the slot is free
 }  // namespace channel_flag
-
-inline constexpr std::uint32_t no_heap_index = UINT32_MAX;
 
 // Everything a connection keeps per open channel but its queued bytes. At a fixed address while it is open.
 struct channel {
@@ -64,17 +65,16 @@ struct channel {
   channel_queue* queue = nullptr;               // owned by the send queue, nullptr while nothing waits
   assembly* incoming = nullptr;                 // owned by the connection, nullptr while no message is half here
   // links
-  channel* next_active = nullptr;               // send queue: the ring of one urgency
-  channel* previous_active = nullptr;
-  channel* next_dirty = nullptr;
+  channel* next_dirty = nullptr;                // channels with control frames to send
+  channel* next_event = nullptr;                // channels with something to report
+  std::uint64_t last_frame_at = 0;              // send queue: position of the newest frame in all that was ever framed
   // what few frames touch
   void* user = nullptr;
   channel_id id = 0;
   std::uint32_t code_reset = 0;                 // what the pending RESET will say, later what the peer's said
   std::uint32_t code_stop = 0;
-  std::uint32_t heap_index = no_heap_index;     // place in the heap of deadlines, which holds the instants
-  std::int32_t deficit = 0;                     // send queue: round robin, bytes
   std::uint32_t want_bytes = 0;                 // the reader needs this many at once
+  instant deadline = never;
 
   bool has(std::uint32_t bits) const noexcept { return (flags & bits) != 0; }
   void set(std::uint32_t bits) noexcept { flags |= bits; }

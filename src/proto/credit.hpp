@@ -133,6 +133,8 @@ class recv_ledger {
   }
   // ... or they were dropped at once, or belong to the reassembly budget, which has a bound of its own.
   void pass(std::uint32_t cost) noexcept { credit_.give_back(cost); }
+  // ... and were passed before; now the application holds them (a message that came in several frames).
+  void keep(std::uint32_t cost) noexcept { held_ += cost; }
   // Held bytes were consumed or discarded.
   void let_go(std::uint32_t cost) noexcept {
     HAWSER_EXPECTS(cost <= held_, "more consumed than was received");

@@ -41,7 +41,7 @@ class keepalive {
 
   // Another measurement of the same thing, for instance from a CREDIT to the data it let through.
   void handle_sample(duration took) noexcept;
-  // True when a window wants to know the round trip and the last ping for it is at least 100 ms old and answered.
+  // True when a ping for the round trip's sake is in order: none is unanswered, and the last is 100 ms old or told nothing yet.
   bool wants_measurement(instant now) const noexcept;
   // Smoothed by eighths; zero: not known yet.
   duration round_trip() const noexcept { return std::chrono::microseconds(round_trip_us_); }
@@ -50,16 +50,18 @@ class keepalive {
 
  private:
   instant quiet_since() const noexcept { return received_ < sent_ ? received_ : sent_; }
+  instant ping_due() const noexcept;
+  instant idle_due() const noexcept;
   std::uint64_t payload_of(std::uint32_t number) const noexcept;
 
   instant received_;
   instant sent_;
+  instant last_asked_;
   std::uint64_t secret_;
   std::array<std::uint32_t, slots> asked_us_{};   // when each unanswered ping left, in microseconds modulo 2^32
   std::uint32_t round_trip_us_ = 0;
   std::uint32_t idle_ms_ = 0;
   std::uint32_t oldest_ = 0;                      // number of the oldest unanswered ping
-  std::uint32_t last_asked_us_ = 0;
   std::uint8_t in_flight_ = 0;
   std::uint8_t in_flight_max_ = slots;
   bool client_;

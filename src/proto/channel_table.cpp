@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include <proto/channel_table.hpp>
+
+#include <bit>
+#include <cstring>
+#include <utility>
+
+namespace hawser::proto {
+namespace {
+
+constexpr std::uint32_t word_bits = 64;
+constexpr std::uint32_t page_count_min = 64;      // one word of bits: 1,024 channels
+
+std::uint32_t words_for(std::uint32_t bits) noexcept { return (bits + word_bits - 1) / word_bits; }
+
+}  // namespace
+
+// ---- channel_range
+
+channel_range::~channel_range() {
+  for (std::uint32_t i = 0; i < page_count_; ++i) delete pages_[i];
+  delete[] pages_;
+  delete[] open_pages_;
+  delete[] open_words_;
+}
+
+void channel_range::reserve(std::uint32_t number) {
+  if (number < page_count_) return;
+  std::uint32_t count = page_count_ == 0 ? page_count_min : page_count_;
+  while (count <= number) count *= 2;
+
+  page** const pages = new page*[count]();
+  const std::uint32_t words = words_for(count);
+  std::uint64_t* const open_pages = new std::uint64_t[words];
+  std::uint64_t* const open_words = new std::uint64_t[words_for(words)];
+  std::memset(open_pages, 0xff, words * sizeof *open_pages);
+  std::memset(open_words, 0, words_for(words) * sizeof *open_words);
+  if (page_count_ != 0) {
+    std::memcpy(pages, pages_, page_count_ * sizeof *pages);
+    std::memcpy(open_pages, open_pages_, words_for(page_count_) * sizeof *open_pages);
+  }
+  for (std::uint32_t i = 0; i < words; ++i) {
+    if (open_pages[i] != 0) open_words[i / word_bits] |= std::uint64_t{1} << (i % word_bits);
+  }
+  delete[] pages_;
+  delete[] open_pages_;
+  delete[] open_words_;
+  pages_ = pages;
+  open_pages_ = open_pages;
+  open_words_ = open_words;
+  page_count_ = count;
+}
+
+std::uint32_t channel_range::lowest_free(std::uint32_t limit) const noexcept {
+  const std::uint32_t groups = words_for(words_for(page_count_));
+  std::uint32_t slot = page_count_ * page_slots;      // beyond everything that was ever used
+  for (std::uint32_t group = 0; group < groups; ++group) {
+    if (open_words_[group] == 0) continue;
+    const std::uint32_t word = group * word_bits + static_cast<std::uint32_t>(std::countr_zero(open_words_[group]));
+    const std::uint32_t number = word * word_bits + static_cast<std::uint32_t>(std::countr_zero(open_pages_[word]));
+    const page* const at = pages_[number];
+    slot = number * page_slots + (at ? static_cast<std::uint32_t>(std::countr_one(at->busy)) : 0);
+    break;
+  }
+  return slot < limit ? slot : none;
+}
+
+channel& channel_range::occupy(std::uint32_t slot) {
+  const std::uint32_t number = slot / page_slots;
+  reserve(number);
+  if (pages_[number] == nullptr) pages_[number] = new page;
+  page& at = *pages_[number];
+  const std::uint32_t bit = 1u << (slot % page_slots);
+  HAWSER_EXPECTS((at.busy & bit) == 0, "channel slot is busy");
+  at.busy |= bit;
+  ++busy_count_;
+  if (at.busy == page_full) {
+    std::uint64_t& word = open_pages_[number / word_bits];
+    word &= ~(std::uint64_t{1} << (number % word_bits));
+    if (word == 0) open_words_[number / word_bits / word_bits] &= ~(std::uint64_t{1} << (number / word_bits % word_bits));
+  }
+  return at.slots[slot % page_slots];
+}
+
+void channel_range::vacate(std::uint32_t slot) noexcept {
+  const std::uint32_t number = slot / page_slots;
+  HAWSER_EXPECTS(find(slot) != nullptr, "channel slot is free already");
+  page& at = *pages_[number];
+  at.busy &= ~(1u << (slot % page_slots));
+  at.slots[slot % page_slots] = channel{};
+  --busy_count_;
+  open_pages_[number / word_bits] |= std::uint64_t{1} << (number % word_bits);
+  open_words_[number / word_bits / word_bits] |= std::uint64_t{1} << (number / word_bits % word_bits);
+}
+
+void channel_range::trim() noexcept {
+  for (std::uint32_t i = 0; i < page_count_; ++i) {
+    if (pages_[i] == nullptr || pages_[i]->busy != 0) continue;
+    delete pages_[i];
+    pages_[i] = nullptr;
+  }
+  if (busy_count_ != 0 || page_count_ == 0) return;
+  delete[] std::exchange(pages_, nullptr);
+  delete[] std::exchange(open_pages_, nullptr);
+  delete[] std::exchange(open_words_, nullptr);
+  page_count_ = 0;
+}
+
+std::uint32_t channel_range::next_busy(std::uint32_t from) const noexcept {
+  for (std::uint32_t number = from / page_slots; number < page_count_; ++number) {
+    const std::uint32_t first = number == from / page_slots ? from % page_slots : 0;
+    if (pages_[number] == nullptr) continue;
+    const std::uint32_t rest = pages_[number]->busy >> first;
+    if (rest != 0) return number * page_slots + first + static_cast<std::uint32_t>(std::countr_zero(rest));
+  }
+  return none;
+}
+
+std::size_t channel_range::memory_bytes() const noexcept {
+  std::size_t bytes = page_count_ * sizeof(page*);
+  if (page_count_ != 0) bytes += (words_for(page_count_) + words_for(words_for(page_count_))) * sizeof(std::uint64_t);
+  for (std::uint32_t i = 0; i < page_count_; ++i) bytes += pages_[i] ? sizeof(page) : 0;
+  return bytes;
+}
+
+// ---- channel_table
+
+channel_table::channel_table(role side, std::uint32_t peer_channels_max, std::uint32_t own_channels_max) noexcept
+    : own_max_(own_channels_max), peers_max_(peer_channels_max), own_parity_(side == role::client ? 1 : 0) {
+  plain_.id = message_channel;
+  plain_.kind = channel_kind::message;
+  plain_.state = channel_state::plain_open;
+}
+
+channel_id channel_table::id_of(const channel_range& range, std::uint32_t slot) const noexcept {
+  const bool odd = (&range == &own_) == (own_parity_ == 1);
+  return (slot + 1) << 1 | (odd ? 1u : 0u);
+}
+
+channel* channel_table::open_own() {
+  const std::uint32_t slot = own_.busy_count() < own_max_ ? own_.lowest_free(own_max_) : channel_range::none;
+  if (slot == channel_range::none) return nullptr;
+  channel& fresh = own_.occupy(slot);
+  fresh.id = id_of(own_, slot);
+  fresh.state = channel_state::free_own;
+  return &fresh;
+}
+
+channel* channel_table::open_peers(channel_id id) {
+  if (id <= message_channel || is_own_id(id) || id >> 1 > peers_max_) return nullptr;
+  const std::uint32_t slot = (id >> 1) - 1;
+  if (peers_.find(slot) != nullptr) return nullptr;
+  channel& fresh = peers_.occupy(slot);
+  fresh.id = id;
+  fresh.state = channel_state::free_peer;
+  return &fresh;
+}
+
+void channel_table::close(channel& gone) noexcept {
+  HAWSER_EXPECTS(is_free(gone.state), "a channel was closed before its release");
+  (is_own_id(gone.id) ? own_ : peers_).vacate((gone.id >> 1) - 1);
+}
+
+void channel_table::trim() noexcept {
+  own_.trim();
+  peers_.trim();
+}
+
+}  // namespace hawser::proto
