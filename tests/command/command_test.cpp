@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "process.hpp"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include <unistd.h>
+
+namespace hawser::test {
+namespace {
+
+const std::string hawser = HAWSER_COMMAND;
+
+// `hawser echo` on a port of its own.
+struct echo_server {
+  process program{{hawser, "echo", "--listen", "127.0.0.1:0"}};
+  std::string where;
+  echo_server() {
+    const std::string told = program.line(), prefix = "listening on ";
+    if (told.starts_with(prefix)) where = told.substr(prefix.size());
+  }
+};
+
+// A file of the temporary directory, removed at the end.
+struct scratch_file {
+  std::string path = std::string(::testing::TempDir()) + "hawser-command-XXXXXX";
+  scratch_file() { ::close(::mkstemp(path.data())); }
+  ~scratch_file() { ::unlink(path.c_str()); }
+};
+
+std::string content(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream all;
+  all << file.rdbuf();
+  return all.str();
+}
+
+TEST(command, ping_measures_round_trips_to_an_echo_server) {
+  echo_server server;
+  const outcome result = run({hawser, "ping", server.where, "--count", "20", "--interval", "0", "--json"});
+  EXPECT_EQ(result.code, 0) << result.errors;
+  std::istringstream lines(result.output);
+  std::string line, last;
+  int count = 0;
+  for (; std::getline(lines, line); ++count) last = line;
+  EXPECT_EQ(count, 21);
+  const auto summary = nlohmann::json::parse(last);
+  EXPECT_EQ(summary["sent"], 20);
+  EXPECT_EQ(summary["answered"], 20);
+  EXPECT_GT(summary["min_us"].get<double>(), 0.0);
+}
+
+TEST(command, call_streams_a_file_there_and_back_unchanged) {
+  echo_server server;
+  scratch_file in, out;
+  std::string body;
+  for (int i = 0; body.size() < 3'000'000; ++i) body += std::to_string(i * 7919) + "\n";
+  std::ofstream(in.path, std::ios::binary) << body;
+  const outcome result = run({hawser, "call", server.where, "echo", "--in", in.path, "--out", out.path, "--json"});
+  EXPECT_EQ(result.code, 0) << result.errors;
+  EXPECT_TRUE(content(out.path) == body);
+  EXPECT_EQ(nlohmann::json::parse(result.output)["bytes_received"], body.size());
+}
+
+TEST(command, an_unknown_operation_is_exit_code_1_with_a_remedy) {
+  echo_server server;
+  const outcome result = run({hawser, "call", server.where, "nonsense"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.errors.find("not registered at the other side"), std::string::npos) << result.errors;
+}
+
+TEST(command, nobody_there_is_exit_code_3_also_as_json) {
+  const outcome result = run({hawser, "ping", "unix:/nonexistent/hawser.sock", "--json"});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_FALSE(nlohmann::json::parse(result.output)["error"]["message"].get<std::string>().empty());
+}
+
+TEST(command, wrong_usage_is_exit_code_2) {
+  EXPECT_EQ(run({hawser}).code, 2);
+  EXPECT_EQ(run({hawser, "echo"}).code, 2);
+  EXPECT_EQ(run({hawser, "ping", "127.0.0.1:1", "--count", "many"}).code, 2);
+}
+
+TEST(command, every_subcommand_has_help_with_examples) {
+  for (const char* subcommand : {"echo", "ping", "call"}) {
+    const outcome result = run({hawser, subcommand, "--help"});
+    EXPECT_EQ(result.code, 0);
+    EXPECT_NE(result.output.find("Examples:"), std::string::npos) << subcommand;
+  }
+}
+
+TEST(command, echo_ends_orderly_at_an_interrupt) {
+  echo_server server;
+  ASSERT_FALSE(server.where.empty());
+  server.program.signal(SIGINT);
+  server.program.rest();
+  EXPECT_EQ(server.program.wait(), 0);
+}
+
+TEST(command, echo_tells_who_comes_and_goes) {
+  echo_server server;
+  EXPECT_EQ(run({hawser, "ping", server.where, "--count", "1", "--name", "visitor"}).code, 0);
+  EXPECT_NE(server.program.line().find("connected"), std::string::npos);
+  const std::string gone = server.program.line();
+  EXPECT_NE(gone.find("disconnected"), std::string::npos);
+  EXPECT_NE(gone.find("visitor"), std::string::npos);
+}
+
+TEST(demo, verifies_every_job_in_miniature) {
+  const outcome result = run({HAWSER_DEMO, "--messages", "20000", "--requests", "500", "--file-bytes", "8388608", "--wait", "spin"});
+  EXPECT_EQ(result.code, 0) << result.output << result.errors;
+  EXPECT_NE(result.output.find("all verified"), std::string::npos);
+  for (const char* row : {"messages", "requests", "file", "cancelled", "deadline", "unknown operation", "killed in mid-request"})
+    EXPECT_NE(result.output.find(row), std::string::npos) << row;
+}
+
+}  // namespace
+}  // namespace hawser::test
