@@ -77,6 +77,8 @@ class loop {
   duration next_timeout() noexcept;                                      // until the next timer; 0: work is waiting; duration::max(): none
 
   instant now() const noexcept { return now_; }                          // read once a turn
+  // Makes now() current again outside of turns, for who arms timers there after a long time.
+  void read_clock() noexcept { now_ = engine_->now(); }
   buffer_pool& buffers() noexcept { return pool_; }
   io::engine& engine() noexcept { return *engine_; }
   hawser::remote remote();
