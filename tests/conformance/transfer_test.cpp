@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "conformance/suite.hpp"
+
+namespace hawser::conformance {
+namespace {
+
+constexpr io::socket_options tiny_buffers{.send_buffer_bytes = 4096, .receive_buffer_bytes = 4096, .exact_buffers = true};
+
+TEST_P(engine_rules, bytes_arrive_in_order_and_one_send_is_told_once) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  two.near->send("hello");
+  EXPECT_EQ(two.near->sends, 0u);
+  ASSERT_TRUE(drive([&] { return two.near->sends == 1 && two.far->got == "hello"; }));
+  EXPECT_EQ(two.near->sent_bytes, 5u);
+  two.far->send("answer");
+  ASSERT_TRUE(drive([&] { return two.far->sends == 1 && two.near->got == "answer"; }));
+  idle(5ms);
+  EXPECT_EQ(two.near->log, "connected sent bytes ");
+}
+
+TEST_P(engine_rules, a_chain_of_many_chunks_arrives_whole) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  const std::string text = pattern(64 * 700);
+  chain out(client().buffers());
+  for (std::size_t i = 0; i < 64; ++i) out.append(client().buffers().copy(as_bytes(text).subspan(i * 700, 700)));
+  two.near->send(out);
+  ASSERT_TRUE(drive([&] { return two.far->got.size() == text.size() && two.near->sends == 1; }));
+  EXPECT_EQ(two.far->got, text);
+  EXPECT_EQ(two.near->sent_bytes, text.size());
+}
+
+TEST_P(engine_rules, small_buffers_cut_sends_and_receives_and_lose_nothing) {
+  pair two = connect_pair(tiny_buffers, tiny_buffers);
+  ASSERT_TRUE(two.far);
+  const std::string there = pattern(300'000, 2);
+  const std::string back = pattern(200'001, 3);
+  two.near->send(there);
+  two.far->send(back);
+  ASSERT_TRUE(drive([&] { return two.far->got.size() >= there.size() && two.near->got.size() >= back.size(); }));
+  EXPECT_TRUE(two.far->got == there);
+  EXPECT_TRUE(two.near->got == back);
+  if (engine().kernel_buffers) {
+    EXPECT_GT(two.far->receives, 2u);
+  }
+  ASSERT_TRUE(drive([&] { return two.near->sends == 1 && two.far->sends == 1; }));
+}
+
+TEST_P(engine_rules, sixteen_mebibytes_each_way_arrive_unchanged) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  const std::string block = pattern(1 << 20, 4);
+  constexpr std::size_t blocks = 16;
+  struct stream {
+    side* from;
+    side* to;
+    std::size_t sent = 0, checked = 0;
+    bool equal = true;
+  };
+  stream streams[2] = {{two.near.get(), two.far}, {two.far, two.near.get()}};
+  for (stream& s : streams) {
+    s.to->keep = false;
+    s.to->when_bytes = [&](byte_view bytes) {
+      for (std::size_t done = 0; done < bytes.size();) {
+        const std::size_t at = s.checked % block.size();
+        const std::size_t part = std::min(bytes.size() - done, block.size() - at);
+        s.equal = s.equal && as_text(bytes.subspan(done, part)) == std::string_view(block).substr(at, part);
+        s.checked += part;
+        done += part;
+      }
+    };
+    s.from->when_sent = [&] {
+      if (++s.sent < blocks) s.from->send(block);
+    };
+    s.from->send(block);
+  }
+  const std::size_t total = blocks * block.size();
+  EXPECT_TRUE(drive([&] { return streams[0].checked >= total && streams[1].checked >= total; }));
+  for (const stream& s : streams) {
+    EXPECT_EQ(s.checked, total);
+    EXPECT_TRUE(s.equal);
+  }
+}
+
+TEST_P(engine_rules, a_paused_receiver_holds_the_sender_back_and_loses_nothing) {
+  HAWSER_NEEDS(kernel_buffers);
+  pair two = connect_pair(tiny_buffers, tiny_buffers);
+  ASSERT_TRUE(two.far);
+  two.far->pause();
+  const std::string text = pattern(4 << 20, 5);
+  two.near->send(text);
+  idle(50ms);
+  EXPECT_EQ(two.near->sends, 0u);
+  EXPECT_EQ(two.far->received_bytes, 0u);
+  two.far->resume();
+  ASSERT_TRUE(drive([&] { return two.far->got.size() >= text.size() && two.near->sends == 1; }));
+  EXPECT_TRUE(two.far->got == text);
+}
+
+TEST_P(engine_rules, pausing_inside_on_bytes_stops_the_next_one_until_resumed) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  two.far->when_bytes = [&](byte_view) { two.far->pause(); };
+  const std::string text = pattern(1 << 20, 6);
+  two.near->send(text);
+  std::size_t resumes = 0;
+  while (two.far->got.size() < text.size()) {
+    const std::size_t before = two.far->receives;
+    ASSERT_TRUE(drive([&] { return two.far->receives > before; }));
+    ASSERT_EQ(two.far->receives, before + 1);
+    two.far->resume();
+    ++resumes;
+  }
+  EXPECT_GE(resumes, text.size() / io::receive_buffer_bytes);
+  EXPECT_TRUE(two.far->got == text);
+}
+
+TEST_P(engine_rules, an_end_waits_while_receiving_is_paused) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  two.far->pause();
+  two.near->send("last");
+  ASSERT_TRUE(drive([&] { return two.near->sends == 1; }));
+  two.near->end();
+  idle(20ms);
+  EXPECT_EQ(two.far->log, "");
+  two.far->resume();
+  ASSERT_TRUE(drive([&] { return two.far->ended; }));
+  EXPECT_EQ(two.far->log, "bytes end ");
+}
+
+TEST_P(engine_rules, half_close_leaves_the_other_direction_open) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  two.near->end();
+  ASSERT_TRUE(drive([&] { return two.far->ended; }));
+  const std::string text = pattern(500'000, 7);
+  two.far->send(text);
+  ASSERT_TRUE(drive([&] { return two.near->got.size() >= text.size() && two.far->sends == 1; }));
+  EXPECT_TRUE(two.near->got == text);
+  EXPECT_FALSE(two.near->ended);
+  two.far->end();
+  ASSERT_TRUE(drive([&] { return two.near->ended; }));
+  idle(5ms);
+  EXPECT_FALSE(two.near->failed);
+  EXPECT_FALSE(two.far->failed);
+}
+
+TEST_P(engine_rules, half_close_by_the_accepting_end_leaves_the_other_direction_open) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  two.far->send("bye");
+  two.far->end();
+  ASSERT_TRUE(drive([&] { return two.near->ended; }));
+  EXPECT_EQ(two.near->got, "bye");
+  two.near->send("one more thing");
+  ASSERT_TRUE(drive([&] { return two.far->got == "one more thing"; }));
+}
+
+TEST_P(engine_rules, the_end_comes_after_the_send_in_flight) {
+  pair two = connect_pair(tiny_buffers, tiny_buffers);
+  ASSERT_TRUE(two.far);
+  const std::string text = pattern(400'000, 8);
+  two.near->send(text);
+  two.near->end();
+  ASSERT_TRUE(drive([&] { return two.far->ended; }));
+  EXPECT_TRUE(two.far->got == text);
+  EXPECT_TRUE(drive([&] { return two.near->sends == 1; }));
+}
+
+TEST_P(engine_rules, both_ends_may_end_and_hear_of_it_once) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  two.near->end();
+  two.far->end();
+  ASSERT_TRUE(drive([&] { return two.far->ended && two.near->ended; }));
+  idle(10ms);
+  EXPECT_EQ(two.near->log, "connected end ");
+  EXPECT_EQ(two.far->log, "end ");
+}
+
+TEST_P(engine_rules, a_turn_hands_one_socket_a_bounded_number_of_buffers) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  two.far->pause();
+  two.near->keep = false;
+  const std::string text = pattern(2 << 20, 9);
+  two.near->send(text);
+  idle(30ms);
+  std::size_t most = 0;
+  std::uint64_t turn = 0;
+  std::size_t in_turn = 0;
+  two.far->when_bytes = [&](byte_view bytes) {
+    if (server().turns() != turn) in_turn = 0;
+    turn = server().turns();
+    most = std::max(most, ++in_turn);
+    EXPECT_LE(bytes.size(), io::receive_buffer_bytes);
+  };
+  two.far->resume();
+  ASSERT_TRUE(drive([&] { return two.far->got.size() >= text.size(); }));
+  EXPECT_TRUE(two.far->got == text);
+  EXPECT_LE(most, io::receives_per_turn);
+}
+
+}  // namespace
+}  // namespace hawser::conformance
