@@ -179,7 +179,7 @@ struct reader {
 bool is_cpp(std::string_view file) { return file.ends_with(".hpp") || file.ends_with(".cpp"); }
 
 bool is_program(std::string_view file) {
-  return file.starts_with("cli/") || file.starts_with("examples/") || file.starts_with("relay/");
+  return file.starts_with("cli/") || file.starts_with("demo/") || file.starts_with("examples/") || file.starts_with("relay/");
 }
 
 }  // namespace

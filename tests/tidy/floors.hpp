@@ -14,7 +14,7 @@ namespace hawser::tidy {
 std::string floor_of(const std::string& file);
 
 // Reads each #include of the tree's sources against the table of floors: what a floor may see, what a public header may name,
-// what programs on top (cli, examples, relay) may use.
+// what programs on top (cli, demo, examples, relay) may use.
 std::vector<finding> wrong_includes(const std::filesystem::path& root, const std::vector<std::string>& files);
 
 }  // namespace hawser::tidy
