@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// How long a closed socket's send in flight may take to be taken over by the system (io/engine.hpp, close()).
+// How long a closed socket is kept for what it has still to bring out (io/engine.hpp, close()).
 constexpr duration linger = 1s;
 constexpr duration first_retransmission = 200ms;
 constexpr duration last_retransmission = 120s;
@@ -33,11 +33,24 @@ void world::close(connection& c, unsigned which) {
   side& s = c.sides[which];
   note(c, which, happening::close);
   if (s.state != phase::open || s.failure) return vanish(c, which);
-  if (!s.sending) return leave_to_system(c, which);
   s.state = phase::draining;
   s.events = nullptr;
   s.started = false;
+  s.paused = false;
+  discard(c, which);
   schedule(event_kind::linger, now_ + linger, c, which);
+  if (!s.sending) drained(c, which);
+}
+
+// The system has all bytes of a closed socket. While some of them may get lost, the socket stays and throws away what comes: a system
+// answers bytes for a socket that is gone with a reset, and forgets what the other side has not acknowledged.
+void world::drained(connection& c, unsigned which) {
+  side& s = c.sides[which];
+  apply_acks(s.out);
+  if (c.unix_path || s.out.acked == s.out.written || c.sides[which ^ 1].out.end_arrived) return leave_to_system(c, which);
+  begin_waiting(s);
+  s.out.end_wanted = true;
+  line_up(c, which);
 }
 
 void world::abort(connection& c, unsigned which) {
@@ -45,15 +58,13 @@ void world::abort(connection& c, unsigned which) {
   vanish(c, which);
 }
 
-// The owner has let go: the system sends what it took over, and the end. Bytes that nobody read make the end a reset.
+// The owner has let go: the system sends what it took over, and the end.
 void world::leave_to_system(connection& c, unsigned which) {
   side& s = c.sides[which];
-  const pipe& in = c.sides[which ^ 1].out;
   begin_waiting(s);
   drop_owner(s);
   s.state = phase::orphan;
   s.out.end_wanted = true;
-  s.out.reset_at_end = (s.unread || in.arrived > in.read) && !c.unix_path && !s.out.end_sent;
   if (s.out.stopped || s.out.end_arrived) return finish_orphan(c, which);
   line_up(c, which);
 }
@@ -64,6 +75,8 @@ void world::vanish(connection& c, unsigned which) {
   pipe& p = s.out;
   const bool met = s.state != phase::connecting || c.sides[1].state != phase::absent;
   const bool tells = met && !s.failure && s.state != phase::failed;
+  // A unix socket tells its writer nothing; bytes that find nobody do, so let them come.
+  if (c.unix_path) discard(c, which);
   drop_owner(s);
   s.state = phase::gone;
   p.stopped = true;
@@ -96,8 +109,8 @@ void world::handle_reset(connection& c, unsigned which) {
 void world::fail(connection& c, unsigned which, std::error_code reason) {
   side& s = c.sides[which];
   s.out.stopped = true;
+  s.send_failed = s.sending.has_value();
   s.sending.reset();
-  s.sent_due = false;
   if (s.state == phase::draining || s.state == phase::orphan) {
     drop_owner(s);
     s.state = phase::gone;
@@ -189,7 +202,7 @@ void world::kill(machine& host) {
       for (unsigned which = 0; which < 2; ++which) {
         side& s = c->sides[which];
         if (s.owner != p.get()) continue;
-        const bool unread = s.unread || readable(*c, which) > 0;
+        const bool unread = readable(*c, which) > 0;
         if (unread || s.failure || s.state == phase::connecting || s.state == phase::failed) vanish(*c, which);
         else leave_to_system(*c, which);
       }

@@ -65,7 +65,6 @@ struct pipe {
   bool end_wanted = false;
   bool end_sent = false;
   bool end_arrived = false;
-  bool reset_at_end = false;      // the FIN is a RST, because the closer had bytes unread
   bool in_line = false;
   bool stalled = false;           // lost something to a cut, waits for the next retransmission
   bool stopped = false;           // nothing more is sent, ever
@@ -80,7 +79,7 @@ enum class phase : std::uint8_t {
   embryo,        // established, waits to be accepted
   open,
   failed,        // on_failed() was called, the owner has still to close
-  draining,      // closed by its owner, a send is in flight
+  draining,      // closed by its owner; something is unsent or unacknowledged, what comes is thrown away
   orphan,        // closed; the system sends what it has
   gone,
 };
@@ -93,7 +92,7 @@ struct side {
   bool connected_due = false;
   bool sent_due = false;
   bool end_delivered = false;
-  bool unread = false;             // bytes came that nobody will read
+  bool send_failed = false;        // a send ran into the failure: a paused owner learns of it
   machine* home = nullptr;
   process* owner = nullptr;
   io::socket_events* events = nullptr;
@@ -104,6 +103,11 @@ struct side {
   endpoint local;
   io::socket_options options;
 };
+
+// Whether on_failed() is due: what had arrived before goes first; while receiving is paused, nobody looks unless a send failed.
+inline bool failure_due(const side& s, const pipe& in) noexcept {
+  return s.failure && s.state != phase::failed && (in.read == in.arrived || (s.paused && s.send_failed));
+}
 
 // Whether the owner may still use the socket.
 inline bool held(const side& s) noexcept { return s.state == phase::connecting || s.state == phase::open || s.state == phase::failed; }

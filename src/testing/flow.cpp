@@ -94,7 +94,7 @@ bool world::copy_in(connection& c, unsigned which) {
     s.sent_due = true;
     make_ready(c, which);
   } else if (s.state == phase::draining) {
-    leave_to_system(c, which);
+    drained(c, which);
   }
   return true;
 }
@@ -259,19 +259,15 @@ void world::handle_arrival(connection& c, unsigned sender, std::uint64_t positio
   p.arrived = std::max(p.arrived, position);
   if (to.state == phase::orphan || to.state == phase::gone || to.state == phase::failed || to.state == phase::draining) {
     // Nobody will read it.
-    while (p.read < p.arrived) take(c, sender ^ 1, static_cast<std::size_t>(p.arrived - p.read));
-    if (fresh && to.state == phase::draining) to.unread = true;
+    discard(c, sender ^ 1);
     if (fresh && (to.state == phase::orphan || to.state == phase::gone)) return die(c, sender ^ 1);
-  }
-  if (end && p.reset_at_end) {
-    p.end_arrived = true;
-    finish_orphan(c, sender);
-    return handle_reset(c, sender ^ 1);
   }
   if (end) p.end_arrived = true;
   acknowledge(c, sender);
   make_ready(c, sender ^ 1);
-  if (end && from.state == phase::orphan) finish_orphan(c, sender);
+  const std::uint32_t generation = c.generation;
+  if (end && to.state == phase::draining && !to.sending) leave_to_system(c, sender ^ 1);
+  if (end && c.generation == generation) finish_orphan(c, sender);
 }
 
 // The receiver's system tells the sender how far it is.
@@ -321,14 +317,18 @@ chunk world::take(connection& c, unsigned which, std::size_t most) {
   return piece;
 }
 
+// Throws away what has arrived.
+void world::discard(connection& c, unsigned which) {
+  while (const std::uint64_t left = readable(c, which)) take(c, which, static_cast<std::size_t>(left));
+}
+
 void world::make_ready(connection& c, unsigned which) {
   side& s = c.sides[which];
   if (s.queued || !s.owner || !s.started) return;
   const pipe& in = c.sides[which ^ 1].out;
   const bool receives = s.state == phase::open && !s.paused &&
-                        (in.arrived > in.read || (in.end_arrived && !in.reset_at_end && !s.end_delivered));
-  const bool fails = s.failure && s.state != phase::failed;
-  if (!receives && !fails && !s.connected_due && !s.sent_due) return;
+                        (in.arrived > in.read || (in.end_arrived && !s.end_delivered));
+  if (!receives && !failure_due(s, in) && !s.connected_due && !s.sent_due) return;
   s.queued = true;
   s.owner->ready.push({.is_listener = false, .slot = c.slot, .generation = c.generation, .side = static_cast<std::uint8_t>(which)});
 }

@@ -51,8 +51,13 @@ void host_engine::start(io::socket_id id, io::socket_events& events) {
 
 void host_engine::send(io::socket_id id, chain& bytes) {
   connection* c = world_.find(self_, id);
-  if (!c || c->sides[id.index & 1].state != phase::open || c->sides[id.index & 1].failure) return bytes.clear();
-  const side& s = c->sides[id.index & 1];
+  if (!c || c->sides[id.index & 1].state != phase::open) return bytes.clear();
+  side& s = c->sides[id.index & 1];
+  if (s.failure) {
+    bytes.clear();
+    s.send_failed = true;
+    return world_.make_ready(*c, id.index & 1);
+  }
   HAWSER_EXPECTS(!s.sending && !s.sent_due, "one send at a time on a socket (E4)");
   HAWSER_EXPECTS(!s.out.end_wanted, "send() after shutdown_sending()");
   world_.send(*c, id.index & 1, bytes);
@@ -173,7 +178,7 @@ std::size_t host_engine::hand_out(connection& c, unsigned which) {
     s.events->on_end();
     if (!alive()) return done;
   }
-  if (s.failure && s.state != phase::failed && (s.paused || in.read == in.arrived)) {
+  if (failure_due(s, in)) {
     s.state = phase::failed;
     ++done;
     world_.note(c, which, happening::failed, static_cast<std::uint64_t>(s.failure.value()));

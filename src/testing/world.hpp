@@ -118,6 +118,7 @@ class world {
   // Up to `most` bytes that have arrived, as one piece; the caller has something to read.
   chunk take(connection& c, unsigned which, std::size_t most);
   static std::uint64_t readable(const connection& c, unsigned which) noexcept;
+  void discard(connection& c, unsigned which);
   void shut(connection& c, unsigned which);
   void make_ready(connection& c, unsigned which);
   void make_ready(std::uint32_t slot, listener& l);
@@ -186,6 +187,7 @@ class world {
   duration round_trip(connection& c) noexcept;
 
   // closing.cpp
+  void drained(connection& c, unsigned which);
   void leave_to_system(connection& c, unsigned which);
   void vanish(connection& c, unsigned which);
   void send_reset(connection& c, unsigned from);
