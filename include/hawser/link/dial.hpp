@@ -17,7 +17,7 @@ struct dial_options {
   duration resolve_timeout = std::chrono::seconds(5);
   duration attempt_delay = std::chrono::milliseconds(250);   // the next address starts this long after the previous, or at its failure
   std::size_t attempts_max = 16;                             // addresses tried
-  io::socket_options socket;
+  io::socket_options socket{};
 };
 
 // A connected socket on its way to its owner: reading is paused, so nothing that arrives is lost. Closed when dropped. Loop thread only.

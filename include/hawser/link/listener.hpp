@@ -16,8 +16,8 @@
 namespace hawser {
 
 struct listener_options {
-  io::listen_options listen;
-  io::socket_options socket;                         // of the accepted
+  io::listen_options listen{};
+  io::socket_options socket{};                       // of the accepted
   std::size_t connections_max = 100'000;             // alive at once; more are refused. Raised: memory and descriptors of this process
   std::size_t half_open_max = 1'024;                 // of these, not yet established(). Raised: what strangers can hold without a handshake
   duration resolve_timeout = std::chrono::seconds(5);
