@@ -74,13 +74,14 @@ struct channel {
   std::uint32_t code_reset = 0;                 // what the pending RESET will say, later what the peer's said
   std::uint32_t code_stop = 0;
   std::uint32_t want_bytes = 0;                 // the reader needs this many at once
+  std::uint32_t open_number = 0;                // own: how many OPENs went before it, and itself
   instant deadline = never;
 
   bool has(std::uint32_t bits) const noexcept { return (flags & bits) != 0; }
   void set(std::uint32_t bits) noexcept { flags |= bits; }
   void clear(std::uint32_t bits) noexcept { flags &= ~bits; }
 };
-static_assert(sizeof(void*) != 8 || sizeof(channel) <= 128);
+static_assert(sizeof(void*) != 8 || sizeof(channel) <= 136);
 
 // Takes one step of the channel's life. The caller looks at the effects; after `freed` it calls channel_table::close().
 inline channel_step advance(channel& of, channel_input input) noexcept {

@@ -52,13 +52,13 @@ struct event {
   event_kind kind;
   channel_id channel = 0;
   void* user = nullptr;                    // what set_user() gave the channel
-  byte_view bytes;                         // valid until the next poll_event() or handle_*
+  byte_view bytes = {};                    // valid until the next poll_event() or handle_*
   std::uint32_t cost = 0;                  // data, message: to be given back by consume(channel, cost)
   // reset, stopped, go_away, closed: a number of errc (local ones too: handshake_timeout ...), an application code, or 0 = orderly.
   // A code from the wire that names a local error, or none, arrives here as errc::internal.
   std::uint32_t code = 0;
   bool by_deadline = false;                // reset: our own deadline timer ended it
-  std::string_view text;
+  std::string_view text = {};
   const remote_open* open = nullptr;       // opened
   std::uint64_t opens_accepted = 0;        // go_away
   duration elapsed{};                      // pong
@@ -71,9 +71,9 @@ enum class end_mark : std::uint8_t { open, end, end_and_done };
 struct open_options {
   channel_kind kind = channel_kind::stream;
   std::string_view operation;              // 1-255 bytes of UTF-8, or empty. Sent once, then by alias
-  std::optional<duration> deadline;        // both sides cancel when it has passed
+  std::optional<duration> deadline = {};   // both sides cancel when it has passed
   std::uint8_t urgency = 3;                // 0 (first) - 7
-  byte_view meta;                          // TLVs
+  byte_view meta = {};                     // TLVs
 };
 
 // One HWS/1 connection, without a socket, a thread or a clock (spec/wire.md). Bytes in, events out, bytes to send out:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include "proto/channel_table.hpp"
 #include "proto/mux/outbox.hpp"
 
 #include <hawser/base/buffer.hpp>
@@ -16,42 +17,47 @@ struct queue_node {
   queue_node* next = nullptr;
   chunk piece;
   bool by_reference = false;
-  bool fin = false;               // by reference: its last frame carries FIN
 };
 
-enum class lane_state : std::uint8_t {
-  empty,
-  ready,      // in the ring of its class
-  starved,    // has frames, lacks channel credit
-};
+}  // namespace hawser::proto::mux
 
-// The sending side of one channel: its credit and what is framed for it but not committed.
-struct lane {
-  queue_node* first = nullptr;
-  queue_node* last = nullptr;
-  lane* next = nullptr;                  // in the ring of its class
-  std::int64_t credit = 0;               // of the channel, in bytes of cost
-  std::uint64_t last_frame_at = 0;       // in the outbox: the frame that was committed last
-  channel_id id = 0;
-  std::uint32_t queued_bytes = 0;
+namespace hawser::proto {
+
+// What waits on one channel. Exists only while something does. Its FIN is not queued: channel_flag::fin_due says that it goes
+// with the last frame.
+struct channel_queue {
+  enum class place : std::uint8_t {
+    aside,       // in no ring
+    ready,       // in the ring of its class
+    starved,     // has frames, lacks channel credit
+  };
+  channel* owner = nullptr;
+  mux::queue_node* first = nullptr;
+  mux::queue_node* last = nullptr;
+  channel_queue* next = nullptr;         // in the ring of its class
+  std::uint32_t bytes = 0;
   std::int32_t deficit = 0;
-  std::uint32_t last_frame_offset = 0;   // in last->piece
+  std::uint32_t last_frame_offset = 0;   // of the newest frame, in last->piece
   std::uint32_t open_cost = 0;           // of the OPEN that waits here
-  lane_state state = lane_state::empty;
-  std::uint8_t urgency = 3;
-  bool has_messages = false;             // its frames carry messages: a started one is finished first
-  bool in_message = false;               // committed a frame with MORE
-  bool open_uncommitted = false;         // its OPEN waits in this lane: the peer has never heard of the channel
+  place where = place::aside;
+  bool in_message = false;               // committed a frame with MORE: the message is finished first
+  std::uint8_t stalled_ticks = 0;
 };
 
-// What a frame costs in both ledgers, beyond its payload (spec/wire.md, section 5, C1).
-inline constexpr std::int64_t frame_cost = 16;
-constexpr std::int64_t data_cost(std::size_t payload_bytes, std::uint8_t flags) noexcept {
-  return payload_bytes == 0 && (flags & 0x20) ? 0 : static_cast<std::int64_t>(payload_bytes) + frame_cost;
-}
+}  // namespace hawser::proto
+
+namespace hawser::proto::mux {
 
 // Puts FIN on a frame of ours that has not left, if it may carry it.
 bool amend_fin(std::byte* at, bool messages) noexcept;
+
+// Told by the send queue while it commits. Calls nothing back into it.
+struct commit_observer {
+  virtual void handle_progress(channel& of) noexcept = 0;     // the channel's queue became shorter
+  virtual void handle_freed(channel& of) noexcept = 0;        // its FIN carried the release: the slot is free
+ protected:
+  ~commit_observer() = default;
+};
 
 // Which frame is next, and how large it may be. Urgency classes; in a class deficit round robin with a quantum of 16 KiB; each
 // class that waits gets at least a sixteenth of what goes before it.
@@ -62,72 +68,83 @@ class send_queue {
   send_queue(const send_queue&) = delete;
   send_queue& operator=(const send_queue&) = delete;
 
-  // Room for an encoded frame of header + payload in the lane's own segment.
-  std::byte* reserve(lane& to, std::size_t count);
+  // Room for an encoded frame of header + payload in the channel's own segment.
+  std::byte* reserve(channel& to, std::size_t count);
   // What was reserved is one frame of this size.
-  void wrote_frame(lane& to, std::size_t count);
-  // Lengthens the last frame of the lane, if it is a DATA frame of a byte channel that may grow; returns how many bytes it took.
-  std::size_t extend(lane& to, byte_view bytes, std::size_t payload_max);
-  void push_payload(lane& to, chunk payload);
-  // Puts FIN on the last frame. False: there is none that may carry it.
-  bool mark_fin(lane& to);
-  void discard(lane& of);
+  void wrote_frame(channel& to, std::size_t count);
+  // Lengthens the newest frame, if it is DATA of a byte channel that may grow; returns how many bytes it took.
+  std::size_t extend(channel& to, byte_view bytes, std::size_t payload_max);
+  void push_payload(channel& to, chunk payload);
+  // The queue of a channel, made when there is none: for an OPEN's cost, or for a FIN alone.
+  channel_queue& queue_of(channel& of);
+  void discard(channel& of);
 
-  // Puts the lane into its ring when it has frames and is not there. An active lane of little goes first, once.
-  void activate(lane& of);
-  // The lane got channel credit.
-  void nourish(lane& of);
+  // Puts the channel into its ring when it has something and is in none. One with little to say goes first, once.
+  void activate(channel& of);
+  // The channel got credit.
+  void nourish(channel& of);
 
-  // Moves frames into the outbox until `committed_max`, credit or frames end; returns how many bytes it moved.
-  std::size_t commit(outbox& out, std::size_t committed_max, std::size_t frame_bytes_max);
+  // Moves frames into the outbox until committed_max, credit or frames end; returns how many bytes it moved.
+  std::size_t commit(outbox& out, std::size_t committed_max, std::size_t frame_bytes_max, commit_observer& observer);
 
   bool has_ready() const noexcept { return ready_count_ != 0; }
   // Something could go if the outbox had room.
   bool can_commit() const noexcept { return ready_count_ != 0 && !out_of_credit_; }
-  std::size_t ready_lanes() const noexcept { return ready_count_; }
+  std::size_t ready_count() const noexcept { return ready_count_; }
   std::size_t queued_bytes() const noexcept { return queued_bytes_; }
-  bool out_of_credit() const noexcept { return out_of_credit_; }
 
-  std::int64_t credit = 0;               // of the connection
+  send_credit credit{0};                 // of the connection
   void credit_raised() noexcept { out_of_credit_ = false; }
-
-  // A lane whose queue fell below its low water is reported here.
-  using drained_hook = void (*)(void* context, lane& which);
-  void on_progress(drained_hook hook, void* context) noexcept {
-    progress_ = hook;
-    context_ = context;
-  }
+  std::uint32_t opens_committed = 0;     // ever, in the order of the wire
+  std::uint32_t frames_committed = 0;    // DATA and OPEN, since somebody set it to 0
 
  private:
   struct ring {
-    lane* last = nullptr;                // last->next is the first
+    channel_queue* last = nullptr;       // last->next is the first
     std::uint32_t waited_bytes = 0;      // sent by more urgent classes while this one had something
   };
-  enum class step : std::uint8_t { sent, lane_ended, lane_starved, connection_starved, full };
+  struct round {
+    outbox& out;
+    std::size_t committed_max, frame_bytes_max;
+    commit_observer& observer;
+    std::size_t room() const noexcept { return committed_max > out.committed_bytes() ? committed_max - out.committed_bytes() : 0; }
+  };
+  enum class step : std::uint8_t { sent, queue_ended, channel_starved, connection_starved, full };
 
-  queue_node* new_node();
-  void free_node(queue_node* node) noexcept;
-  void append_node(lane& to, queue_node* node);
-  void drop_first(lane& of) noexcept;
-  void to_front(lane& of) noexcept;
-  void to_back(lane& of) noexcept;
+  union cell {
+    cell* next_free;
+    queue_node node;
+    channel_queue queue;
+    cell() noexcept : next_free(nullptr) {}
+    ~cell() {}
+  };
+  cell* new_cell();
+  void free_cell(cell* gone) noexcept;
+  queue_node* append_node(channel_queue& to);
+  void drop_first(channel_queue& of) noexcept;
+  void drop_queue(channel& of) noexcept;
+
+  ring& ring_of(const channel_queue& of) noexcept { return rings_[of.owner->urgency & 7]; }
+  void to_front(channel_queue& of) noexcept;
+  void to_back(channel_queue& of) noexcept;
   void remove_first(ring& from) noexcept;
-  void unlink(lane& of) noexcept;
+  void unlink(channel_queue& of) noexcept;
   ring* pick() noexcept;
-  std::size_t visit(ring& from, outbox& out, std::size_t committed_max, std::size_t frame_bytes_max, step& why);
-  step send_frame(lane& of, outbox& out, std::size_t committed_max, std::size_t frame_bytes_max, std::size_t& moved);
-  step send_reference(lane& of, outbox& out, std::size_t committed_max, std::size_t frame_bytes_max, std::size_t& moved);
+  std::size_t visit(ring& from, round& now, step& why);
+  step send_frames(channel_queue& of, round& now, std::size_t& moved);
+  step send_run(channel_queue& of, round& now, std::size_t& moved);
+  step send_reference(channel_queue& of, round& now, std::size_t& moved);
+  step send_fin(channel_queue& of, round& now, std::size_t& moved);
+  void frame_fin(channel_queue& of, std::byte* header, round& now);
 
   buffer_pool* pool_;
   ring rings_[8];
   std::uint32_t ready_count_ = 0;
   bool out_of_credit_ = false;
   std::size_t queued_bytes_ = 0;
-  drained_hook progress_ = nullptr;
-  void* context_ = nullptr;
-  queue_node* free_nodes_ = nullptr;
-  std::uint32_t live_nodes_ = 0;
-  chunk slab_;                           // newest slab; the first 16 bytes of each hold the one before
+  cell* free_cells_ = nullptr;
+  std::uint32_t live_cells_ = 0;
+  chunk slab_;                           // newest slab; the first bytes of each hold the one before
 };
 
 }  // namespace hawser::proto::mux

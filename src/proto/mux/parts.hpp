@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include "proto/alias_table.hpp"
+#include "proto/bucket.hpp"
+#include "proto/channel_table.hpp"
+#include "proto/credit.hpp"
+#include "proto/frame.hpp"
+#include "proto/hello.hpp"
+#include "proto/keepalive.hpp"
+#include "proto/mux/outbox.hpp"
+#include "proto/mux/send_queue.hpp"
+#include "proto/open_block.hpp"
+
+#include <hawser/proto/connection.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hawser::proto {
+
+// What is held in front of accept(): the floors of section 1, with headers and open blocks; and the rest of one read.
+inline constexpr std::size_t held_bytes_max = 96 * 1024;
+
+// A message that is not complete. Its bytes grow in one buffer.
+struct assembly {
+  chunk bytes;
+  std::uint32_t cost = 0;
+};
+
+// Only until both sides are through the handshake.
+struct handshake {
+  std::vector<std::byte> greeting;       // preface and HELLO
+  std::string application;
+  preface theirs{};
+};
+
+// What the peer said in its HELLO; the views point into `payload`.
+struct remote_side {
+  remote_hello hello;
+  std::unique_ptr<std::byte[]> payload;
+  remote_open open{};                    // of the last `opened` event
+};
+
+// A code as the application sees it: what the wire does not define is internal.
+constexpr std::uint32_t code_from_wire(std::uint32_t code) noexcept {
+  return code <= static_cast<std::uint32_t>(errc::veto) || code >= 0x10000 ? code : static_cast<std::uint32_t>(errc::internal);
+}
+
+// The state of a connection. receive.cpp parses, transmit.cpp frames, connection.cpp has the commands, closing.cpp ends it.
+struct connection::parts final : mux::commit_observer {
+  parts(role side_, const settings& with_, const identity& who, buffer_pool& pool_, instant now_, std::uint64_t seed);
+  ~parts();
+
+  enum class stage : std::uint8_t { preface, header, gather, data };
+  enum class progress : std::uint8_t { starved, nothing, event };
+
+  // -- receive.cpp
+  bool poll_event(event& to);
+  progress parse(event& to);
+  progress parse_preface();
+  progress parse_header(event& to);
+  progress parse_gather(event& to);
+  progress parse_data(event& to);
+  progress begin_frame(event& to);
+  progress handle_control(byte_view payload, event& to);
+  progress handle_hello(byte_view payload, event& to);
+  progress handle_open(byte_view available, event& to);
+  progress handle_head(byte_view payload, event& to);
+  progress handle_reset(byte_view payload, event& to);
+  progress handle_stop(byte_view payload, event& to);
+  progress handle_credit(byte_view payload);
+  progress handle_release();
+  progress handle_ping(byte_view payload, event& to);
+  progress handle_go_away(byte_view payload, event& to);
+  progress begin_data();
+  progress gather_message(channel& of, byte_view part, std::uint32_t cost, event& to);
+  progress end_data(channel& of, event& to, progress so_far);
+  void drop_assembly(channel& of);
+  progress hold_back();
+  void advance_input(std::size_t count) noexcept;
+  bool next_notification(event& to);
+  void refuse_open(channel& of, errc code);
+
+  // -- transmit.cpp
+  void fill();
+  void put_control();
+  void put_channel_control(channel& of);
+  void put_reset_frame(channel& of, std::string_view reason);
+  void put_release_frame(channel& of);
+  void handle_progress(channel& of) noexcept override;
+  void handle_freed(channel& of) noexcept override;
+  std::size_t committed_max() const noexcept;
+  bool wants_transmit() const noexcept;
+  void emit_greeting();
+  void mark_dirty(channel& of, std::uint32_t bits) noexcept;
+  void notify(channel& of, std::uint32_t bits) noexcept;
+  void give_back(channel& of, std::uint32_t cost);
+  void check_channel_credit(channel& of) noexcept;
+  void tune(channel& of, std::uint32_t granted) noexcept;
+  void seek_budget(channel& of);
+  void leave_budget(channel& of);
+  void grant_from_budget(channel& of);
+
+  // -- connection.cpp
+  channel* sendable(channel_id id, std::error_code& why) noexcept;
+  bool may_send_now(const channel& of, std::uint32_t cost, std::size_t frame_bytes) const noexcept;
+  bool accepts(channel& of) noexcept;
+  void stop(channel& of, std::uint32_t code);
+  void work_done(channel_id id);
+  void queue_message(channel& to, byte_view bytes);
+  std::size_t queue_bytes(channel& to, byte_view bytes);
+  std::size_t write_now(channel& to, byte_view bytes);
+  result<std::size_t> write(channel& to, byte_view bytes);
+  result<std::size_t> ended(channel& of, result<std::size_t> taken, std::size_t all, end_mark end);
+  result<> finish(channel& of);
+  result<channel_id> open(const open_options& options, byte_view first, end_mark end);
+  void end_locally(channel& of, std::uint32_t code, std::string_view reason);
+  void raise_initial_credit(channel& of, byte_view meta) noexcept;
+
+  // -- closing.cpp
+  progress fail(errc code, std::string_view reason = {});
+  void end(std::uint32_t code) noexcept;
+  void go_away(std::uint32_t code, duration drain, std::string_view reason);
+  void check_drained();
+  void put_goodbye(errc code, std::string_view reason);
+  void handle_timeout();
+  void handle_deadlines();
+  void handle_stalls();
+  void expire(channel& of, errc code);
+  instant poll_timeout() const noexcept;
+  bool has_events() const noexcept { return first_event || connection_writable || (over && !closed_told); }
+
+  bool server() const noexcept { return side == role::server; }
+  // Frames of ours may go: the greeting is out.
+  bool started() const noexcept { return greeted; }
+  bool ready() const noexcept { return hello_here && greeted; }
+
+  const settings& with;
+  buffer_pool& pool;
+  instant now;
+
+  // phase
+  role side;
+  bool greeted = false;              // our preface and HELLO are in the outbox
+  bool preface_here = false;
+  bool hello_here = false;
+  bool over = false;
+  bool closed_told = false;
+  bool go_away_sent = false;
+  bool go_away_due = false;
+  bool go_away_here = false;
+  bool connection_writable = false;      // event to report
+  bool wants_connection_writable = false;
+  bool commit_was_full = false;
+  bool meter_touched = false;
+  bool replaying = false;
+  bool first_part = false;           // of the DATA frame under way
+  stage reading = stage::preface;
+  std::uint8_t stash_size = 0;
+  std::uint8_t pings_due = 0;        // asked for by ping()
+  std::uint8_t ping_kinds = 0;       // unanswered pings, oldest first: 1 = its answer is an event
+  bool quiet_ping_due = false;       // for liveness or a measurement
+  std::uint8_t pongs_due = 0;
+  std::uint32_t closed_code = 0;
+  std::uint64_t opens_processed = UINT64_MAX;   // by the peer, as its GOAWAY says
+
+  // input
+  byte_view in;
+  byte_view in_after;                // follows `in` when that is a replay
+  std::array<std::byte, 8> stash{};  // an incomplete header or preface
+  frame_header frame{};
+  std::uint32_t left = 0;            // payload of the DATA frame that is still to come
+  chunk stitch;                      // an incomplete control frame
+  chunk lent;                        // what the last event points into
+  chunk held;                        // what came before accept()
+
+  // output
+  mux::outbox out;
+  mux::send_queue queue;
+  channel* first_dirty = nullptr;
+  channel* last_dirty = nullptr;
+  channel* first_event = nullptr;
+  channel* last_event = nullptr;
+  std::uint32_t frame_bytes_max = 0;       // payload of a frame that we make
+  std::uint32_t peer_frame_bytes_max = 0;
+  std::uint32_t peer_channel_credit = 0;
+  std::uint32_t peer_message_bytes_max = 0;
+  std::uint32_t peer_open_block_bytes_max = 0;
+
+  channel_table table;
+  recv_ledger received;
+  reassembly_budget budget;
+  alias_sender aliases_out;
+  alias_receiver aliases_in;
+  abuse_meter meter;
+  keepalive pulse;
+  std::unique_ptr<handshake> shake;
+  std::unique_ptr<remote_side> remote;
+  std::array<std::uint64_t, 4> pongs{};
+  std::string go_away_reason;
+  std::uint32_t drain_ms = 0;
+
+  // timers
+  instant handshake_at = never;
+  instant frame_at = never;          // the frame under way must be complete
+  instant drain_at = never;
+  instant deadline_at = never;       // no channel's deadline is earlier
+  instant stall_at = never;
+
+  std::uint64_t bytes_received = 0, bytes_sent = 0, messages_received = 0, messages_sent = 0;
+  std::uint64_t opens_received = 0, opens_sent = 0, frames_received = 0, opens_accepted = 0;
+};
+
+}  // namespace hawser::proto

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "proto/mux/parts.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+// Output: control frames are made from state bits when they can go, then data by urgency (spec/wire.md, section 8).
+
+namespace hawser::proto {
+
+namespace {
+constexpr std::size_t control_bytes_per_turn = 16 * 1024;
+constexpr std::uint32_t event_bits = channel_flag::finished_event | channel_flag::reset_event | channel_flag::writable_event |
+                                     channel_flag::released_event;
+constexpr std::uint32_t control_bits = channel_flag::credit_due | channel_flag::reset_due | channel_flag::stop_due | channel_flag::release_due;
+}  // namespace
+
+std::size_t connection::poll_transmit(instant now, chain& out, std::size_t max_bytes) {
+  parts& p = *parts_;
+  p.now = std::max(p.now, now);
+  std::size_t moved = 0;
+  while (moved < max_bytes && !out.full()) {
+    if (!p.over && p.greeted) p.fill();
+    const std::size_t once = p.out.take(out, max_bytes - moved);
+    if (once == 0) break;
+    moved += once;
+  }
+  if (moved != 0) {
+    p.pulse.handle_sent(p.now);
+    p.bytes_sent += moved;
+  }
+  p.check_drained();
+  return moved;
+}
+
+void connection::handle_sent(instant now, std::size_t bytes) {
+  parts& p = *parts_;
+  p.now = std::max(p.now, now);
+  p.commit_was_full = false;
+  p.out.sent(bytes);
+}
+
+bool connection::wants_transmit() const noexcept { return parts_->wants_transmit(); }
+
+bool connection::parts::wants_transmit() const noexcept {
+  if (!out.empty()) return true;
+  if (over || !greeted) return false;
+  if (first_dirty || pongs_due != 0 || go_away_due || received.due()) return true;
+  if ((pings_due != 0 || quiet_ping_due) && pulse.in_flight() < keepalive::slots) return true;
+  return queue.can_commit() && !commit_was_full && out.committed_bytes() < committed_max();
+}
+
+std::size_t connection::parts::committed_max() const noexcept {
+  // With several channels that want to send, less is decided early: a small message waits for less.
+  return queue.ready_count() > 1 ? with.committed_bytes_max / 2 : with.committed_bytes_max;
+}
+
+void connection::parts::fill() {
+  put_control();
+  if (!queue.can_commit()) return;
+  const std::size_t moved = queue.commit(out, committed_max(), frame_bytes_max, *this);
+  commit_was_full = moved == 0 && queue.can_commit();
+  if (queue.frames_committed != 0) {
+    meter.frames_sent(queue.frames_committed);
+    queue.frames_committed = 0;
+  }
+}
+
+void connection::parts::emit_greeting() {
+  if (greeted) return;
+  greeted = true;
+  const std::size_t size = shake->greeting.size();
+  std::memcpy(out.reserve(size), shake->greeting.data(), size);
+  out.wrote(size);
+  shake->greeting = {};
+}
+
+void connection::parts::put_control() {
+  const std::uint64_t begin = out.end();
+  const auto may_go_on = [&] { return out.has_slots() && out.end() - begin < control_bytes_per_turn; };
+  if (go_away_due && may_go_on()) {
+    go_away_due = false;
+    out.wrote(put_go_away(out.reserve(go_away_frame_bytes_max), 0, drain_ms, opens_accepted, go_away_reason));
+    go_away_reason = {};
+  }
+  while (pongs_due != 0 && may_go_on()) {
+    out.wrote(put_ping(out.reserve(ping_frame_bytes), ping_kind::answer, pongs[0]));
+    --pongs_due;
+    std::copy(pongs.begin() + 1, pongs.end(), pongs.begin());
+  }
+  while (first_dirty && may_go_on()) {
+    channel& of = *first_dirty;
+    first_dirty = of.next_dirty;
+    of.next_dirty = nullptr;
+    of.clear(channel_flag::dirty);
+    // The peer has not heard of it: these go after its OPEN.
+    if (!of.has(channel_flag::open_due)) put_channel_control(of);
+  }
+  if (received.due() && may_go_on()) {
+    if (const std::uint32_t granted = received.take_grant(); granted != 0) {
+      out.wrote(put_credit(out.reserve(credit_frame_bytes_max), 0, granted));
+      received.tune(granted, now, pulse.round_trip(), static_cast<std::uint32_t>(with.window_bytes_max));
+      if (hello_here && pulse.wants_measurement(now)) quiet_ping_due = true;
+    }
+  }
+  while ((pings_due != 0 || quiet_ping_due) && hello_here && may_go_on()) {
+    const std::uint8_t place = pulse.in_flight();
+    const std::optional<std::uint64_t> bits = pulse.begin_ping(now);
+    if (!bits) break;
+    if (pings_due != 0) {
+      --pings_due;
+      ping_kinds = static_cast<std::uint8_t>(ping_kinds | 1u << place);
+    }
+    quiet_ping_due = false;
+    out.wrote(put_ping(out.reserve(ping_frame_bytes), ping_kind::ask, *bits));
+  }
+}
+
+void connection::parts::put_channel_control(channel& of) {
+  if (of.has(channel_flag::reset_due)) put_reset_frame(of, {});
+  if (of.has(channel_flag::stop_due)) {
+    of.clear(channel_flag::stop_due);
+    if (can_receive(of.state)) out.wrote(put_stop(out.reserve(code_frame_bytes_max), of.id, of.code_stop, {}));
+  }
+  if (of.has(channel_flag::credit_due)) {
+    of.clear(channel_flag::credit_due);
+    if (can_receive(of.state) && !of.has(channel_flag::discard)) {
+      if (const std::uint32_t granted = of.in.take_grant(); granted != 0) {
+        out.wrote(put_credit(out.reserve(credit_frame_bytes_max), of.id, granted));
+        tune(of, granted);
+      }
+    }
+  }
+  if (of.has(channel_flag::release_due)) put_release_frame(of);
+}
+
+void connection::parts::put_release_frame(channel& of) {
+  of.clear(channel_flag::release_due);
+  advance(of, channel_input::send_release);
+  // A FIN that is still here takes the release along.
+  constexpr auto examined = std::byte{0x0f | frame_flag::fin | frame_flag::rel};
+  std::byte* fin = of.has(channel_flag::reset_sent) ? nullptr : out.amend(of.last_frame_at);
+  if (fin && (fin[0] & examined) == std::byte{static_cast<std::uint8_t>(frame_type::data) | frame_flag::fin}) {
+    fin[0] |= std::byte{frame_flag::rel};
+  } else {
+    out.wrote(put_release(out.reserve(release_frame_bytes_max), of.id));
+  }
+  handle_freed(of);
+}
+
+void connection::parts::put_reset_frame(channel& of, std::string_view reason) {
+  of.clear(channel_flag::reset_due);
+  if (transition(of.state, channel_input::send_reset).effects & channel_effect::violation) return;
+  const channel_step taken = advance(of, channel_input::send_reset);
+  const std::uint8_t flags = taken.effects & channel_effect::carry_release ? frame_flag::rel : frame_flag::none;
+  out.wrote(proto::put_reset(out.reserve(code_frame_bytes_max), of.id, flags, of.code_reset, reason));
+  of.set(channel_flag::reset_sent);
+  if (taken.effects & channel_effect::freed) handle_freed(of);
+}
+
+void connection::parts::tune(channel& of, std::uint32_t granted) noexcept {
+  of.in.tune(granted, now, pulse.round_trip(), static_cast<std::uint32_t>(with.window_bytes_max));
+  check_channel_credit(of);
+}
+
+// -- bits and lists
+
+void connection::parts::mark_dirty(channel& of, std::uint32_t bits) noexcept {
+  of.set(bits);
+  if (of.has(channel_flag::dirty)) return;
+  of.set(channel_flag::dirty);
+  of.next_dirty = nullptr;
+  if (first_dirty) {
+    last_dirty->next_dirty = &of;
+  } else {
+    first_dirty = &of;
+  }
+  last_dirty = &of;
+}
+
+void connection::parts::notify(channel& of, std::uint32_t bits) noexcept {
+  of.set(bits);
+  if (of.has(channel_flag::event_due)) return;
+  of.set(channel_flag::event_due);
+  of.next_event = nullptr;
+  if (first_event) {
+    last_event->next_event = &of;
+  } else {
+    first_event = &of;
+  }
+  last_event = &of;
+}
+
+// -- the send queue tells
+
+void connection::parts::handle_progress(channel& of) noexcept {
+  if (of.has(control_bits) && !of.has(channel_flag::open_due)) mark_dirty(of, 0);
+  if (wants_connection_writable && queue.queued_bytes() <= with.send_bytes_max / 2) {
+    wants_connection_writable = false;
+    connection_writable = true;
+    table.for_each([&](channel& each) {
+      if (each.has(channel_flag::wants_writable)) handle_progress(each);
+    });
+    if (table.plain().has(channel_flag::wants_writable)) handle_progress(table.plain());
+  }
+  if (!of.has(channel_flag::wants_writable)) return;
+  if (of.queue && of.queue->bytes > with.channel_send_bytes_max / 2) return;
+  of.clear(channel_flag::wants_writable);
+  notify(of, channel_flag::writable_event);
+}
+
+// The slot is free on the wire. The channel itself goes with the released event.
+void connection::parts::handle_freed(channel& of) noexcept {
+  queue.discard(of);
+  drop_assembly(of);
+  if (!is_own(of.state) && !of.has(channel_flag::abnormal | channel_flag::refused)) meter.open_completed();
+  of.deadline = never;
+  of.clear(control_bits | channel_flag::wants_writable | channel_flag::writable_event | channel_flag::fin_due);
+  if (of.has(channel_flag::dirty)) {
+    // Rare: a release crossed something that was about to be sent.
+    channel** link = &first_dirty;
+    channel* before = nullptr;
+    while (*link != &of) {
+      before = *link;
+      link = &(*link)->next_dirty;
+    }
+    *link = of.next_dirty;
+    if (last_dirty == &of) last_dirty = before;
+    of.clear(channel_flag::dirty);
+  }
+  notify(of, channel_flag::released_event);
+}
+
+// -- credit that goes back
+
+void connection::parts::give_back(channel& of, std::uint32_t cost) {
+  of.in.give_back(cost);
+  check_channel_credit(of);
+}
+
+void connection::parts::check_channel_credit(channel& of) noexcept {
+  if (of.has(channel_flag::credit_due | channel_flag::discard) || !can_receive(of.state)) return;
+  const std::uint64_t need = of.want_bytes != 0 ? std::uint64_t{of.want_bytes} + frame_cost : 0;
+  if (of.in.due(need)) mark_dirty(of, channel_flag::credit_due);
+}
+
+// A message is half here and the peer may lack the credit for the rest (C4).
+void connection::parts::seek_budget(channel& of) {
+  if (!of.in.short_of(of.in.window() / 2)) {
+    // What is returnable may be all the peer waits for.
+    if (of.in.due(of.in.window() / 2)) mark_dirty(of, channel_flag::credit_due);
+    return;
+  }
+  if (of.has(channel_flag::waits_budget)) return;
+  if (!of.has(channel_flag::places_budget)) {
+    if (!budget.enter(of.id)) {
+      of.set(channel_flag::waits_budget);
+      return;
+    }
+    of.set(channel_flag::places_budget);
+  }
+  grant_from_budget(of);
+}
+
+void connection::parts::grant_from_budget(channel& of) {
+  const std::uint64_t half = of.in.window() / 2;
+  const std::uint64_t here = of.incoming ? of.incoming->bytes.size() : 0;
+  const std::uint64_t rest = with.announced.message_bytes_max - std::min<std::uint64_t>(here, with.announced.message_bytes_max);
+  // As much again as is here: a large message comes quickly, and one that ends early leaves little behind.
+  const std::uint64_t wanted = std::max(half, std::min(rest + frame_cost, here));
+  if (!of.in.short_of(wanted)) return;
+  const std::int64_t there = of.in.outstanding() + of.in.returnable();
+  of.in.extra(static_cast<std::uint32_t>(static_cast<std::int64_t>(wanted) - there));
+  mark_dirty(of, channel_flag::credit_due);
+}
+
+void connection::parts::leave_budget(channel& of) {
+  if (of.has(channel_flag::waits_budget)) {
+    of.clear(channel_flag::waits_budget);
+    budget.forget(of.id);
+  }
+  if (!of.has(channel_flag::places_budget)) return;
+  of.clear(channel_flag::places_budget);
+  channel* next = table.find(budget.leave());
+  if (!next) return;
+  next->clear(channel_flag::waits_budget);
+  next->set(channel_flag::places_budget);
+  grant_from_budget(*next);
+}
+
+}  // namespace hawser::proto
