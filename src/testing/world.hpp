@@ -6,6 +6,7 @@
 #include "testing/trace.hpp"
 
 #include <hawser/base/buffer.hpp>
+#include <hawser/io/entropy.hpp>
 #include <hawser/io/loop.hpp>
 #include <hawser/testing/network.hpp>
 
@@ -200,6 +201,7 @@ class world {
   void plan_resume(connection& c, unsigned which);
 
   network_options options_;
+  dangerous_fixed_entropy entropy_;      // ids and hash seeds of the programs follow from the seed, too
   instant start_;
   instant now_;
   random chance_;

@@ -67,6 +67,8 @@ struct network_options {
 
 namespace sim { class world; }
 
+// While it lives, ids and seeds that this thread draws (io/entropy.hpp) follow from the seed as well. Of several networks at a time
+// the one made last must be destroyed first.
 class network {
  public:
   explicit network(std::uint64_t seed = 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include <hawser/base/contract.hpp>
-#include <hawser/link/entropy.hpp>
+#include <hawser/io/entropy.hpp>
 
 #include <sys/random.h>
 

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace hawser {
+
+// Fills from the system's random source: ids, hash seeds, tokens, ping payloads. Floors below link take their entropy from here, as
+// arguments. Aborts when the system has none. Any thread.
+void draw_entropy(std::span<std::byte> into) noexcept;
+std::uint64_t draw_seed() noexcept;
+
+// While it lives, draw_entropy() on this thread answers a sequence that follows from `seed` alone: for simulations, whose runs
+// must repeat (testing::network holds one). Never in production: everything that is drawn can be foretold. They nest; destroyed in reverse order.
+class dangerous_fixed_entropy {
+ public:
+  explicit dangerous_fixed_entropy(std::uint64_t seed) noexcept;
+  ~dangerous_fixed_entropy();
+  dangerous_fixed_entropy(const dangerous_fixed_entropy&) = delete;
+  dangerous_fixed_entropy& operator=(const dangerous_fixed_entropy&) = delete;
+
+ private:
+  friend void draw_entropy(std::span<std::byte>) noexcept;
+  std::uint64_t state_;
+  dangerous_fixed_entropy* outer_;
+};
+
+}  // namespace hawser
