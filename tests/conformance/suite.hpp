@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +23,7 @@ using namespace std::chrono_literals;
 inline constexpr duration patience = 20s;
 
 // True while a command of the engine runs: a handler that is called then breaks rule E1.
-inline bool inside_command = false;
+inline thread_local bool inside_command = false;
 
 class command_scope {
  public:
@@ -180,9 +181,35 @@ class harbour final : public io::listener_events {
   loop* on_;
 };
 
+// Sends every block back, in order: what arrives while a send is in flight waits for its end.
+class echo {
+ public:
+  explicit echo(side& over) : over_(&over) {
+    over.keep = false;
+    over.when_bytes = [this](byte_view bytes) {
+      waiting_.append(as_text(bytes));
+      go_on();
+    };
+    over.when_sent = [this] { go_on(); };
+  }
+  echo(const echo&) = delete;
+
+ private:
+  void go_on() {
+    if (waiting_.empty() || over_->sending || over_->closed) return;
+    const std::string block = std::exchange(waiting_, {});
+    over_->send(block);
+  }
+  side* over_;
+  std::string waiting_;
+};
+
 struct case_of {
   engine_under_test engine;
   transport over;
+  friend void PrintTo(const case_of& one, std::ostream* out) {
+    *out << one.engine.name << (one.over == transport::tcp ? " over tcp" : " over unix sockets");
+  }
 };
 
 class engine_rules : public testing::TestWithParam<case_of> {
@@ -201,6 +228,9 @@ class engine_rules : public testing::TestWithParam<case_of> {
   bool drive(const std::function<bool()>& done, duration limit = patience) { return world_of().drive(done, limit); }
   // Lets time pass in which nothing may happen.
   void idle(duration span) { drive([] { return false; }, span); }
+
+  // Lets everything that is under way arrive: simulated lines may be slow, and their time costs nothing.
+  void settle() { idle(engine().descriptors ? duration(20ms) : duration(3s)); }
 
   // A listener, a dialling side and the side that it met.
   struct pair {

@@ -23,8 +23,9 @@
 //   E3  Bytes arrive in order; a byte_view is valid for the call only.
 //   E4  One send is in flight per socket: send() is allowed when none is, and on_sent() ends it once, when its last byte has been
 //       taken by the transport.
-//   E5  on_failed() comes at most once and is the last call for the socket; what had arrived before is delivered first, unless
-//       receiving is paused. The owner still calls close().
+//   E5  on_failed() comes at most once and is the last call for the socket; what had arrived before is delivered first. While
+//       receiving is paused a reset is told only to a socket whose send can no longer complete (what arrived is lost then);
+//       otherwise it waits, behind what arrived, for resume_receiving(). The owner still calls close().
 //   E6  A turn does bounded work: at most turn_budget completions, at most receives_per_turn receive buffers per socket.
 
 namespace hawser::io {
@@ -127,7 +128,7 @@ class engine {
   virtual result<socket_id> connect(const endpoint& where, const socket_options& options, socket_events& events) = 0;
   // Takes the chain (which becomes empty). See E4.
   virtual void send(socket_id id, chain& bytes) = 0;
-  // Stops and restarts on_bytes() and on_end(). A buffer that is being handed out is not interrupted. Reset may go unnoticed while paused.
+  // Stops and restarts on_bytes() and on_end(). A buffer that is being handed out is not interrupted. See E5 for resets.
   virtual void pause_receiving(socket_id id) = 0;
   virtual void resume_receiving(socket_id id) = 0;
   // FIN once the send in flight is done; no send() afterwards.
