@@ -549,9 +549,11 @@ void connection::consume(channel_id id, std::uint32_t cost) {
   const std::int64_t kept = std::int64_t{of->in.window()} + of->in.surplus() - of->in.outstanding() - of->in.returnable();
   cost = static_cast<std::uint32_t>(std::clamp<std::int64_t>(kept, 0, cost));
   cost = static_cast<std::uint32_t>(std::min<std::size_t>(cost, p.received.held()));
-  if (cost == 0 || is_free(of->state)) return;
+  if (cost == 0) return;
   p.received.let_go(cost);
-  p.give_back(*of, cost);
+  // A channel that is over and only waits for its released event grants nothing more.
+  if (is_free(of->state)) of->in.give_back(cost);
+  else p.give_back(*of, cost);
 }
 
 void connection::want(channel_id id, std::size_t bytes) {
