@@ -41,7 +41,7 @@ class alias_sender {
   std::uint16_t slots_ = 0;
 };
 
-// The acceptor's side: alias to name. Memory is at most slots x (255 + 32) bytes.
+// The acceptor's side: alias to name. Memory is at most about 320 bytes per slot.
 class alias_receiver {
  public:
   explicit alias_receiver(std::uint16_t slots) noexcept;
