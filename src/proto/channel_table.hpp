@@ -81,7 +81,7 @@ struct channel {
   void set(std::uint32_t bits) noexcept { flags |= bits; }
   void clear(std::uint32_t bits) noexcept { flags &= ~bits; }
 };
-static_assert(sizeof(void*) != 8 || sizeof(channel) <= 136);
+static_assert(sizeof(void*) != 8 || sizeof(channel) <= 128);
 
 // Takes one step of the channel's life. The caller looks at the effects; after `freed` it calls channel_table::close().
 inline channel_step advance(channel& of, channel_input input) noexcept {
