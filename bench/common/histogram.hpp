@@ -15,7 +15,8 @@ class histogram {
   // Values outside of the range count as its nearest end.
   void record(std::int64_t ns) noexcept { record(ns, 1); }
   void record(std::int64_t ns, std::uint64_t times) noexcept {
-    const auto value = ns < 0 ? 0 : ns > value_max ? static_cast<std::uint64_t>(value_max) : static_cast<std::uint64_t>(ns);
+    const auto value = ns < 0 ? 0 : ns > value_max ? static_cast<std::uint64_t>(value_max)
+                                                   : static_cast<std::uint64_t>(ns);
     counts_[slot_of(value)] += times;
     count_ += times;
     if (value > max_) max_ = value;

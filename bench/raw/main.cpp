@@ -74,8 +74,9 @@ void print_json(const std::vector<row>& rows, const request& asked, const std::s
     std::printf("%s\n{\"scenario\":\"%s\",\"wait\":\"%s\",\"samples\":[", between, r.scenario.c_str(), r.wait.c_str());
     const char* comma = "";
     for (const raw::sample& s : r.samples) {
-      std::printf("%s{\"per_second\":%.1f,\"bytes_per_second\":%.1f,\"count\":%llu,\"p50_ns\":%lld,\"p99_ns\":%lld,\"p999_ns\":%lld,"
-                  "\"max_ns\":%lld,\"client_cpu\":%.3f,\"server_cpu\":%.3f,\"pinned\":%s,\"congestion\":\"%s\"}",
+      std::printf(
+          "%s{\"per_second\":%.1f,\"bytes_per_second\":%.1f,\"count\":%llu,\"p50_ns\":%lld,\"p99_ns\":%lld,\"p999_ns\":%lld,"
+          "\"max_ns\":%lld,\"client_cpu\":%.3f,\"server_cpu\":%.3f,\"pinned\":%s,\"congestion\":\"%s\"}",
           comma, s.per_second, s.bytes_per_second, static_cast<unsigned long long>(s.count), static_cast<long long>(s.p50_ns),
           static_cast<long long>(s.p99_ns), static_cast<long long>(s.p999_ns), static_cast<long long>(s.max_ns), s.client_cpu, s.server_cpu,
           s.is_pinned ? "true" : "false", s.congestion);
@@ -125,8 +126,9 @@ int main(int argc, char** argv) {
   request asked;
   const std::vector<std::string> all_scenarios = {"pingpong", "stream", "requests", "bulk"};
   const std::vector<std::string> all_waits = {"block", "spin", "epoll-spin"};
-  CLI::App app("Measures plain TCP between two processes: the baselines that hawser is compared with.\n"
-               "Example: bench_raw pingpong stream --wait spin --repeat 3");
+  CLI::App app(
+      "Measures plain TCP between two processes: the baselines that hawser is compared with.\n"
+      "Example: bench_raw pingpong stream --wait spin --repeat 3");
   app.add_option("scenario", asked.scenarios, "pingpong, stream, requests, bulk (all)")->check(CLI::IsMember(all_scenarios));
   app.add_option("--wait", asked.waits, "block, spin, epoll-spin (all)")->check(CLI::IsMember(all_waits));
   app.add_option("--in-flight", asked.in_flight, "requests under way")->check(CLI::Range(1, 65536))->capture_default_str();

@@ -103,7 +103,7 @@ void pour(wire& to, client_result& result, const options& with) {
 class asker {
  public:
   asker(wire& to, client_result& result, const options& with, std::size_t in_flight)
-    : to_(to), result_(result), plan_(with), in_flight_max_(in_flight) {}
+      : to_(to), result_(result), plan_(with), in_flight_max_(in_flight) {}
 
   void run() {
     now_ = now_ns();
@@ -203,7 +203,8 @@ std::error_code swallow(wire& from, server_report& report, const options& with, 
     const ssize_t n = from.read_some(buffer.data(), buffer.size());
     if (n <= 0) {
       meter.give(report);
-      return n == 0 && position == 0 ? std::error_code() : n == 0 ? broken : from.error();
+      return n == 0 && position == 0 ? std::error_code() : n == 0 ? broken
+                                                                  : from.error();
     }
     report.bytes += static_cast<std::uint64_t>(n);
     const std::byte* at = buffer.data();

@@ -134,8 +134,8 @@ struct client_result {
 // When warm-up ends and when the measurement does.
 struct schedule {
   explicit schedule(const options& with)
-    : measure_from_ns(now_ns() + std::chrono::nanoseconds(with.warm_up).count()),
-      until_ns(measure_from_ns + std::chrono::nanoseconds(with.measured).count()) {}
+      : measure_from_ns(now_ns() + std::chrono::nanoseconds(with.warm_up).count()),
+        until_ns(measure_from_ns + std::chrono::nanoseconds(with.measured).count()) {}
   std::int64_t measure_from_ns, until_ns;
 };
 
@@ -169,7 +169,10 @@ using server_part = std::function<std::error_code(wire&, server_report&)>;
 using client_part = std::function<void(wire&, client_result&)>;
 
 // Where a scenario takes its figures from.
-enum class measured_by : std::uint8_t { client, server };
+enum class measured_by : std::uint8_t {
+  client,
+  server
+};
 
 // Sets both sides up, runs both parts, compares their books, and makes a sample of it. unit_bytes: payload of one counted thing.
 std::expected<sample, std::error_code> run_both(const options& with, measured_by side, std::size_t unit_bytes,

@@ -74,32 +74,7 @@ TEST_P(wrong_tree, is_found_with_file_and_line) {
   EXPECT_EQ(findings[0].line, 2u);
 }
 
-INSTANTIATE_TEST_SUITE_P(each, wrong_tree, testing::Values(
-  wrong_line{"include/hawser/base/upward.hpp", "#include <hawser/proto/limits.hpp>"},
-  wrong_line{"include/hawser/io/sideways.hpp", "#include <hawser/proto/limits.hpp>"},
-  wrong_line{"src/io/sideways.cpp", "#include \"proto/frame.hpp\""},
-  wrong_line{"src/io/angles.cpp", "#include <proto/frame.hpp>"},
-  wrong_line{"src/async/upward.cpp", "#include <hawser/peer.hpp>"},
-  wrong_line{"src/link/upward.cpp", "#include \"peer/state.hpp\""},
-  wrong_line{"src/proto/loops.cpp", "#include <hawser/io/loop.hpp>"},
-  wrong_line{"src/proto/threads.cpp", "#include <thread>"},
-  wrong_line{"src/proto/system.cpp", "  #  include <sys/socket.h>"},
-  wrong_line{"src/proto/entropy.cpp", "#include <random>"},
-  wrong_line{"src/testing/upward.cpp", "#include <hawser/link.hpp>"},
-  wrong_line{"src/proto/relative.cpp", "#include \"../peer/state.hpp\""},
-  wrong_line{"src/peer/misspelt.cpp", "#include \"stat.hpp\""},
-  wrong_line{"include/hawser/io/system.hpp", "#include <netinet/in.h>"},
-  wrong_line{"include/hawser/io/unix.hpp", "#include <unistd.h>"},
-  wrong_line{"include/hawser/io/kernel.hpp", "#include <linux/io_uring.h>"},
-  wrong_line{"include/hawser/peer.hpp", "#include <boost/unordered_map.hpp>"},
-  wrong_line{"include/hawser/proto/private.hpp", "#include \"proto/frame.hpp\""},
-  wrong_line{"include/hawser/base/umbrella.hpp", "#include <hawser/hawser.hpp>"},
-  wrong_line{"cli/inside.cpp", "#include \"proto/frame.hpp\""},
-  wrong_line{"examples/inside.cpp", "#include \"../src/peer/state.hpp\""},
-  wrong_line{"relay/inside.cpp", "#include \"peer/state.hpp\""},
-  wrong_line{"tests/unit/base/upward.cpp", "#include <hawser/proto/limits.hpp>"},
-  wrong_line{"tests/unit/proto/upward.cpp", "#include \"peer/state.hpp\""},
-  wrong_line{"tests/conformance/upward.cpp", "#include <hawser/link.hpp>"}));
+INSTANTIATE_TEST_SUITE_P(each, wrong_tree, testing::Values(wrong_line{"include/hawser/base/upward.hpp", "#include <hawser/proto/limits.hpp>"}, wrong_line{"include/hawser/io/sideways.hpp", "#include <hawser/proto/limits.hpp>"}, wrong_line{"src/io/sideways.cpp", "#include \"proto/frame.hpp\""}, wrong_line{"src/io/angles.cpp", "#include <proto/frame.hpp>"}, wrong_line{"src/async/upward.cpp", "#include <hawser/peer.hpp>"}, wrong_line{"src/link/upward.cpp", "#include \"peer/state.hpp\""}, wrong_line{"src/proto/loops.cpp", "#include <hawser/io/loop.hpp>"}, wrong_line{"src/proto/threads.cpp", "#include <thread>"}, wrong_line{"src/proto/system.cpp", "  #  include <sys/socket.h>"}, wrong_line{"src/proto/entropy.cpp", "#include <random>"}, wrong_line{"src/testing/upward.cpp", "#include <hawser/link.hpp>"}, wrong_line{"src/proto/relative.cpp", "#include \"../peer/state.hpp\""}, wrong_line{"src/peer/misspelt.cpp", "#include \"stat.hpp\""}, wrong_line{"include/hawser/io/system.hpp", "#include <netinet/in.h>"}, wrong_line{"include/hawser/io/unix.hpp", "#include <unistd.h>"}, wrong_line{"include/hawser/io/kernel.hpp", "#include <linux/io_uring.h>"}, wrong_line{"include/hawser/peer.hpp", "#include <boost/unordered_map.hpp>"}, wrong_line{"include/hawser/proto/private.hpp", "#include \"proto/frame.hpp\""}, wrong_line{"include/hawser/base/umbrella.hpp", "#include <hawser/hawser.hpp>"}, wrong_line{"cli/inside.cpp", "#include \"proto/frame.hpp\""}, wrong_line{"examples/inside.cpp", "#include \"../src/peer/state.hpp\""}, wrong_line{"relay/inside.cpp", "#include \"peer/state.hpp\""}, wrong_line{"tests/unit/base/upward.cpp", "#include <hawser/proto/limits.hpp>"}, wrong_line{"tests/unit/proto/upward.cpp", "#include \"peer/state.hpp\""}, wrong_line{"tests/conformance/upward.cpp", "#include <hawser/link.hpp>"}));
 
 TEST(include_rules, right_lines_are_left_alone) {
   small_tree tree;

@@ -30,7 +30,17 @@ bool has_licence(std::string_view text) {
 
 // Directories that belong to a machine or a person and mean nothing to others. Written in two halves: this file is checked too.
 std::vector<std::string> machine_paths() {
-  std::vector<std::string> paths = {"/ho" "me/", "/ro" "ot/", "/wo" "rk/", "/Us" "ers/", "C:\\" "Users"};
+  std::vector<std::string> paths = {
+      "/ho"
+      "me/",
+      "/ro"
+      "ot/",
+      "/wo"
+      "rk/",
+      "/Us"
+      "ers/",
+      "C:\\"
+      "Users"};
   const std::string here = HAWSER_SOURCE_DIR;
   if (std::count(here.begin(), here.end(), '/') > 1) paths.push_back(here + '/');
   return paths;
