@@ -4,12 +4,16 @@
 #include <hawser/async/sleep.hpp>
 #include <hawser/async/task.hpp>
 
-#include <cstdio>
+#include <atomic>
+#include <cstdint>
 #include <list>
 
 #include <unistd.h>
 
 namespace hawser::test {
+
+extern std::atomic<std::uint64_t> heap_allocations;   // count_new.cpp
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -177,6 +181,39 @@ TEST_F(loopback_test, a_thousand_connections_come_and_go) {
   EXPECT_EQ(here.stats().connections, 0u);
   EXPECT_EQ(here.stats().accepted, static_cast<std::uint64_t>(count));
   EXPECT_TRUE(until([&] { return loop_.engine().open_sockets() == 0; }));
+}
+
+// Answers each byte with one, out of strings that never grow.
+TEST_F(loopback_test, steady_state_allocates_nothing) {
+  listener here(loop_, "127.0.0.1:0", {}, *this);
+  auto user = connect(here.local_endpoint());
+  ASSERT_TRUE(until([&] { return servers_.size() == 1; }));
+  recorder& server = servers_.front();
+  const auto answer = [](recorder& one) {
+    one.outgoing.clear();
+    one.given = 0;
+    one.received.clear();
+    one.send("x");
+  };
+  int rounds = 0;
+  auto ask_again = [&](std::string_view what) {
+    if (what != "bytes") return;
+    ++rounds;
+    answer(*user);
+  };
+  auto reply = [&](std::string_view what) {
+    if (what == "bytes") answer(server);
+  };
+  user->on_call = std::ref(ask_again);   // a copy of which costs nothing
+  server.on_call = std::ref(reply);
+  user->send("x");
+  const auto run_until = [&](int count) {
+    while (rounds < count) loop_.run_once(50ms);
+  };
+  run_until(100);
+  const std::uint64_t before = heap_allocations;
+  run_until(1'100);
+  EXPECT_EQ(heap_allocations - before, 0u);
 }
 
 TEST_F(loopback_test, entropy_differs_and_a_fixed_seed_repeats) {
