@@ -133,6 +133,8 @@ class chain {
   bool empty() const noexcept { return count_ == 0; }
   bool full() const noexcept { return first_ + count_ == slots; }
   std::size_t count() const noexcept { return count_; }
+  // How many chunks can still be appended before it must be emptied.
+  std::size_t room() const noexcept { return slots - first_ - count_; }
   std::size_t bytes() const noexcept { return bytes_; }
   const chunk& operator[](std::size_t i) const noexcept { return items()[first_ + i]; }
 

@@ -70,7 +70,7 @@ enum class end_mark : std::uint8_t { open, end, end_and_done };
 
 struct open_options {
   channel_kind kind = channel_kind::stream;
-  std::string_view operation;              // 1-255 bytes of UTF-8, or empty. Sent once, then by alias
+  std::string_view operation = {};         // 1-255 bytes of UTF-8, or empty. Sent once, then by alias
   std::optional<duration> deadline = {};   // both sides cancel when it has passed
   std::uint8_t urgency = 3;                // 0 (first) - 7
   byte_view meta = {};                     // TLVs

@@ -563,7 +563,7 @@ void connection::want(channel_id id, std::size_t bytes) {
   const std::size_t most = std::min<std::size_t>(p.with.reassembly_bytes_max, 1u << 30);
   of->want_bytes = static_cast<std::uint32_t>(std::min(bytes, most));
   if (bytes == 0 || !can_receive(of->state) || of->has(channel_flag::discard)) return;
-  const std::uint64_t need = std::uint64_t{of->want_bytes} + frame_cost;
+  const std::uint64_t need = wanted_cost(*of);
   if (of->in.short_of(need)) {
     const std::int64_t there = of->in.outstanding() + of->in.returnable();
     of->in.extra(static_cast<std::uint32_t>(static_cast<std::int64_t>(need) - there));

@@ -45,7 +45,7 @@ class outbox {
   std::size_t pending_bytes() const noexcept { return ready_.bytes() + open_.size(); }
   // Framed and not taken by the transport yet, whether still here or already given to it.
   std::size_t committed_bytes() const noexcept { return in_flight_; }
-  bool has_slots() const noexcept { return ready_.count() + 6 < chain::slots; }
+  bool has_slots() const noexcept { return ready_.room() > 6; }
 
  private:
   void open_segment(std::size_t count);

@@ -52,6 +52,11 @@ constexpr std::uint32_t code_from_wire(std::uint32_t code) noexcept {
   return code <= static_cast<std::uint32_t>(errc::veto) || code >= 0x10000 ? code : static_cast<std::uint32_t>(errc::internal);
 }
 
+// What a read of that many bytes may cost: with the overhead of small frames, and room for a last frame that is larger than needed.
+inline std::uint64_t wanted_cost(const channel& of) noexcept {
+  return of.want_bytes == 0 ? 0 : std::uint64_t{of.want_bytes} + of.want_bytes / 256 + of.in.window() / 2 + frame_cost;
+}
+
 // The state of a connection. receive.cpp parses, transmit.cpp frames, connection.cpp has the commands, closing.cpp ends it.
 struct connection::parts final : mux::commit_observer {
   parts(role side_, const settings& with_, const identity& who, buffer_pool& pool_, instant now_, std::uint64_t seed);

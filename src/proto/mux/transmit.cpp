@@ -240,8 +240,7 @@ void connection::parts::give_back(channel& of, std::uint32_t cost) {
 
 void connection::parts::check_channel_credit(channel& of) noexcept {
   if (of.has(channel_flag::credit_due | channel_flag::discard) || !can_receive(of.state)) return;
-  const std::uint64_t need = of.want_bytes != 0 ? std::uint64_t{of.want_bytes} + frame_cost : 0;
-  if (of.in.due(need)) mark_dirty(of, channel_flag::credit_due);
+  if (of.in.due(wanted_cost(of))) mark_dirty(of, channel_flag::credit_due);
 }
 
 // A message is half here and the peer may lack the credit for the rest (C4).

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "unit/proto/connection_pair.hpp"
+
+#include <gtest/gtest.h>
+
+namespace hawser::proto::testing {
+namespace {
+
+std::string data_frame(char id, std::size_t size) {
+  std::string frame(4 + size, 'd');
+  frame[0] = 1;
+  frame[1] = id;
+  frame[2] = static_cast<char>((size & 0xf) << 4);
+  frame[3] = static_cast<char>(size >> 4);
+  return frame;
+}
+
+TEST(connection_credit, exactly_the_window_is_fine_and_one_byte_more_ends_the_connection) {
+  for (const std::size_t over : {0, 1}) {
+    pair p;
+    p.server.consumes = false;
+    p.settle();
+    // 65,536 = 16 x (4,080 + 16)
+    std::string wire;
+    for (int i = 0; i < 15; ++i) wire += data_frame(1, 4'080);
+    wire += data_frame(1, 4'080 + over > 4'095 ? 4'095 : 4'080 + over);
+    p.server.give(wire);
+    EXPECT_EQ(p.server.c.over(), over != 0);
+    if (over) {
+      EXPECT_EQ(p.server.last(event_kind::closed)->code, static_cast<std::uint32_t>(errc::flow_control));
+    }
+    if (!over) {
+      p.server.give(data_frame(1, 0));
+      EXPECT_TRUE(p.server.c.over());
+    }
+  }
+}
+
+TEST(connection_credit, the_connection_ledger_binds_too) {
+  settings small;
+  small.announced.connection_credit = 65'536;
+  small.receive_bytes_max = 1;
+  pair p({}, small);
+  p.server.consumes = false;
+  p.settle();
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(p.client.c.open(p.client.now, {}, {}, end_mark::open));
+  for (channel_id id = 3; id < 11; id += 2) (void)p.client.c.write(id, as_bytes(pattern(60'000)));
+  p.settle();
+  EXPECT_FALSE(p.server.c.over());
+  EXPECT_LE(p.server.c.stats().bytes_buffered, 65'536u);
+  EXPECT_GT(p.server.c.stats().bytes_buffered, 50'000u);
+  p.server.give(data_frame(1, 4'000) + data_frame(1, 4'000) + data_frame(1, 4'000) + data_frame(1, 4'000));
+  EXPECT_EQ(p.server.last(event_kind::closed)->code, static_cast<std::uint32_t>(errc::flow_control));
+}
+
+TEST(connection_credit, a_sender_stops_at_the_window_and_goes_on_when_the_application_consumed) {
+  pair p;
+  p.server.consumes = false;
+  p.settle();
+  const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  const std::string body = pattern(120'000);
+  const std::size_t taken = p.client.c.write(*id, as_bytes(body)).value();
+  p.settle();
+  std::uint64_t cost = 0;
+  for (const seen& s : p.server.events) cost += s.cost;
+  EXPECT_LE(cost, 65'536u);
+  EXPECT_GT(cost, 40'000u);
+  EXPECT_GT(p.client.c.queued_bytes(*id), 0u);
+  p.server.consumes = true;
+  p.server.c.consume(*id, static_cast<std::uint32_t>(cost));
+  p.settle();
+  EXPECT_TRUE(p.server.text_of(*id) == body.substr(0, taken));
+  EXPECT_EQ(p.client.c.queued_bytes(*id), 0u);
+}
+
+TEST(connection_credit, two_half_received_messages_larger_than_their_windows_do_not_block_each_other) {
+  settings tight;
+  tight.announced.channel_credit = 16'384;
+  tight.announced.connection_credit = 65'536;
+  tight.reassembly_bytes_max = 1 << 20;
+  pair p(tight, tight);
+  p.settle();
+  std::vector<channel_id> ids;
+  for (int i = 0; i < 8; ++i) ids.push_back(*p.client.c.open(p.client.now, {.kind = channel_kind::message}, {}, end_mark::open));
+  const std::string body = pattern(700'000);
+  for (const channel_id id : ids) ASSERT_TRUE(p.client.c.send(id, as_bytes(body)) || true);
+  for (const channel_id id : ids)
+    while (!p.client.c.queued_bytes(id)) {
+      if (p.client.c.send(id, as_bytes(body))) break;
+      p.settle();
+    }
+  p.settle();
+  for (const channel_id id : ids) EXPECT_TRUE(p.server.text_of(id) == body) << id;
+  EXPECT_FALSE(p.server.c.over());
+  EXPECT_EQ(p.server.pool.bytes_in_use(), 0u);
+}
+
+TEST(connection_credit, memory_of_half_received_messages_is_bounded) {
+  settings tight;
+  tight.announced.channel_credit = 16'384;
+  tight.announced.connection_credit = 65'536;
+  tight.reassembly_bytes_max = 1 << 20;
+  tight.send_bytes_max = 64 << 20;
+  pair p(tight, tight);
+  p.settle();
+  const std::string body = pattern(1'000'000);
+  for (int i = 0; i < 16; ++i) {
+    const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::message}, {}, end_mark::open);
+    ASSERT_TRUE(p.client.c.send(*id, as_bytes(body)));
+  }
+  std::size_t most = 0;
+  for (;;) {
+    const std::string wire = p.client.take(20'000);
+    if (wire.empty() && p.pass(p.server, p.client) == 0) break;
+    for (std::size_t at = 0; at < wire.size(); at += 3'000) p.server.give(std::string_view(wire).substr(at, 3'000));
+    most = std::max(most, p.server.pool.bytes_in_use());
+    p.pass(p.server, p.client);
+  }
+  EXPECT_EQ(p.server.count(event_kind::message), 16u);
+  // One message in reassembly (grown by doubling, copied once) and a window for each of the others.
+  EXPECT_LT(most, 3u * (1 << 20) + 16 * 65'536);
+}
+
+TEST(connection_credit, discarded_bytes_give_their_connection_credit_back) {
+  settings small;
+  small.announced.connection_credit = 65'536;
+  small.receive_bytes_max = 65'536;
+  pair p({}, small);
+  p.server.consumes = false;
+  p.settle();
+  for (int round = 0; round < 20; ++round) {
+    const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+    ASSERT_TRUE(id);
+    (void)p.client.c.write(*id, as_bytes(pattern(50'000)));
+    // Stopped, reset or never looked at: what is on its way must not eat the connection's window.
+    std::string wire = p.client.take();
+    p.server.on_event = [&](const event& e) {
+      if (e.kind != event_kind::opened) return;
+      if (round % 2) p.server.c.stop(*id, 6);
+      if (!(round % 2)) p.server.c.reset(*id, 6);
+    };
+    p.server.give(wire);
+    p.server.c.work_done(*id);
+    p.settle();
+    p.client.c.reset(*id, 6);
+    p.settle();
+  }
+  EXPECT_EQ(p.server.c.stats().bytes_buffered, 0u);
+  p.server.on_event = nullptr;
+  p.server.consumes = true;
+  ASSERT_TRUE(p.client.c.send(message_channel, as_bytes(pattern(900'000))));
+  p.settle();
+  EXPECT_EQ(p.server.text_of(message_channel), pattern(900'000));
+}
+
+TEST(connection_credit, what_a_released_channel_left_is_consumed_from_the_connections_account) {
+  pair p;
+  p.client.consumes = false;
+  p.settle();
+  const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "x"}, {}, end_mark::end);
+  p.settle();
+  ASSERT_TRUE(p.server.c.write(*id, as_bytes(pattern(1'000)), end_mark::end_and_done));
+  p.settle();
+  ASSERT_EQ(p.client.of(event_kind::released, *id).size(), 1u);
+  EXPECT_EQ(p.client.c.stats().bytes_buffered, 1'016u);
+  const auto again = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "x"}, {}, end_mark::open);
+  ASSERT_EQ(*again, *id);
+  // The number names another channel now: it must not win credit by it.
+  p.client.c.consume(*id, 1'016);
+  p.settle();
+  EXPECT_EQ(p.client.c.stats().bytes_buffered, 1'016u);
+  p.client.c.consume(0, 1'016);
+  EXPECT_EQ(p.client.c.stats().bytes_buffered, 0u);
+}
+
+TEST(connection_credit, full_windows_in_both_directions_do_not_deadlock) {
+  pair p;
+  p.client.consumes = p.server.consumes = false;
+  p.settle();
+  const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  p.settle();
+  std::size_t up = p.client.c.write(*id, as_bytes(pattern(300'000))).value();
+  std::size_t down = p.server.c.write(*id, as_bytes(pattern(300'000))).value();
+  p.settle();
+  for (side* each : {&p.client, &p.server}) {
+    std::uint64_t cost = 0;
+    for (const seen& s : each->events) cost += s.cost;
+    EXPECT_GT(cost, 40'000u);
+    each->consumes = true;
+    each->c.consume(*id, static_cast<std::uint32_t>(cost));
+  }
+  p.settle();
+  EXPECT_EQ(p.server.text_of(*id).size(), up);
+  EXPECT_EQ(p.client.text_of(*id).size(), down);
+}
+
+TEST(connection_credit, stalled_channels_do_not_stop_the_others) {
+  pair p;
+  p.server.consumes = false;
+  p.settle();
+  for (int i = 0; i < 30; ++i) {
+    const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+    (void)p.client.c.write(*id, as_bytes(pattern(60'000)));
+  }
+  p.settle();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(p.client.c.send(message_channel, as_bytes("still here")));
+  p.settle();
+  EXPECT_EQ(p.server.of(event_kind::message, 1).size(), 100u);
+}
+
+TEST(connection_credit, above_the_receive_limit_credit_is_withheld_until_the_application_consumes) {
+  settings limited;
+  limited.receive_bytes_max = 300'000;
+  limited.announced.connection_credit = 131'072;
+  pair p({}, limited);
+  p.server.consumes = false;
+  p.settle();
+  for (int i = 0; i < 60; ++i) {
+    const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+    (void)p.client.c.write(*id, as_bytes(pattern(60'000)));
+    p.settle();
+  }
+  EXPECT_LE(p.server.c.stats().bytes_buffered, 300'000u + 131'072);
+  EXPECT_GT(p.client.c.queued_bytes(), 1'000'000u);
+  p.server.consumes = true;
+  const auto events = p.server.events;
+  for (const seen& s : events) p.server.c.consume(s.channel, s.cost);
+  p.settle();
+  EXPECT_EQ(p.client.c.queued_bytes(), 0u);
+  EXPECT_EQ(p.server.c.stats().bytes_buffered, 0u);
+}
+
+TEST(connection_credit, a_reader_that_wants_more_than_the_window_gets_it) {
+  pair p;
+  p.server.consumes = false;
+  p.settle();
+  const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  p.settle();
+  p.server.c.want(*id, 400'000);
+  const std::string body = pattern(400'000);
+  std::size_t sent = 0;
+  for (int i = 0; i < 50 && sent < body.size(); ++i) {
+    if (const auto taken = p.client.c.write(*id, as_bytes(body).subspan(sent))) sent += *taken;
+    p.settle();
+  }
+  EXPECT_EQ(sent, body.size());
+  EXPECT_EQ(p.server.text_of(*id).size(), body.size());
+}
+
+TEST(connection_credit, extra_initial_credit_of_an_open_is_used) {
+  pair p;
+  p.client.consumes = false;
+  p.settle();
+  const std::string meta("\x03\x04\x00\x00\x04\x00", 6);   // 262,144
+  const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::request, .meta = as_bytes(meta)}, {}, end_mark::end);
+  p.settle();
+  std::size_t sent = 0;
+  for (int i = 0; i < 20; ++i) {
+    if (const auto taken = p.server.c.write(*id, as_bytes(pattern(50'000)))) sent += *taken;
+    p.settle();
+  }
+  EXPECT_FALSE(p.client.c.over());
+  EXPECT_GT(p.client.text_of(*id).size(), 65'536u + 200'000);
+}
+
+TEST(connection_credit, a_busy_window_widens_and_a_long_round_trip_is_filled) {
+  settings with;
+  with.send_bytes_max = 64 << 20;
+  pair p(with, with);
+  p.client.keeps = p.server.keeps = false;
+  p.settle();
+  const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  const std::string body = pattern(1 << 20);
+  // 100 ms each way and unlimited width: what one round trip carries is the window.
+  std::uint64_t before = 0, last_lap = 0;
+  std::string there, back;
+  for (int lap = 0; lap < 40; ++lap) {
+    for (int i = 0; i < 400; ++i) {
+      (void)p.client.c.write(*id, as_bytes(body));
+      const std::string more = p.client.take();
+      if (more.empty()) break;
+      there += more;
+    }
+    p.advance(std::chrono::milliseconds(50));
+    p.server.give(there);
+    there.clear();
+    back = p.server.take();
+    p.advance(std::chrono::milliseconds(50));
+    p.client.give(back);
+    last_lap = p.server.c.stats().bytes_received - before;
+    before = p.server.c.stats().bytes_received;
+  }
+  EXPECT_GT(last_lap, 10u << 20);
+  EXPECT_GT(p.server.c.stats().connection_window, 10u << 20);
+  EXPECT_FALSE(p.server.c.over());
+}
+
+TEST(connection_credit, a_stalled_reader_bounds_the_senders_memory_and_nothing_is_lost) {
+  pair p;
+  p.client.keeps = p.server.keeps = false;
+  p.server.consumes = false;
+  p.settle();
+  const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  const std::string piece = pattern(100'000);
+  std::uint64_t sent = 0, received = 0, held = 0;
+  p.server.on_event = [&](const event& e) {
+    if (e.kind != event_kind::data) return;
+    received += e.bytes.size();
+    held += e.cost;
+  };
+  std::size_t refused = 0;
+  for (int i = 0; i < 2'400; ++i) {
+    const auto taken = p.client.c.write(*id, as_bytes(piece));
+    if (taken) {
+      sent += *taken;
+    } else {
+      ++refused;
+    }
+    p.settle();
+    ASSERT_LT(p.client.pool.bytes_in_use(), 512u * 1024);
+  }
+  EXPECT_GT(refused, 2'000u);
+  EXPECT_LT(sent, 300'000u);
+  p.server.consumes = true;
+  p.server.c.consume(*id, static_cast<std::uint32_t>(held));
+  p.settle();
+  EXPECT_EQ(p.client.count(event_kind::writable), 1u);
+  EXPECT_EQ(received, sent);
+}
+
+}  // namespace
+}  // namespace hawser::proto::testing

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "unit/proto/connection_pair.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+namespace hawser::proto::testing {
+namespace {
+
+TEST(connection_data, every_split_position_of_three_frames_gives_the_same_events) {
+  const auto script = [](side& c) {
+    EXPECT_TRUE(c.c.send(message_channel, as_bytes("first")));
+    const auto id = c.c.open(c.now, {.kind = channel_kind::request, .operation = "test"}, as_bytes("body of the request"), end_mark::open);
+    EXPECT_TRUE(c.c.write_head(*id, as_bytes(std::string_view("\x01\x04\x00\x00\x00\x00", 6))));
+    EXPECT_TRUE(c.c.send(message_channel, as_bytes(pattern(300))));
+    EXPECT_TRUE(c.c.finish(*id));
+  };
+  pair whole;
+  whole.settle();
+  script(whole.client);
+  const std::string wire = whole.client.take();
+  for (std::size_t k = 0; k <= wire.size(); ++k) {
+    pair p;
+    p.settle();
+    p.server.events.clear();
+    p.server.give(wire.substr(0, k));
+    p.server.give(wire.substr(k));
+    ASSERT_FALSE(p.server.c.over()) << k;
+    EXPECT_EQ(p.server.of(event_kind::message, 1).size(), 2u) << k;
+    EXPECT_EQ(p.server.text_of(1), "first" + pattern(300)) << k;
+    ASSERT_EQ(p.server.of(event_kind::opened, 3).size(), 1u) << k;
+    EXPECT_EQ(p.server.of(event_kind::opened, 3)[0].operation, "test");
+    EXPECT_EQ(p.server.text_of(3), "body of the request") << k;
+    EXPECT_EQ(p.server.of(event_kind::head, 3).size(), 1u) << k;
+    EXPECT_EQ(p.server.of(event_kind::finished, 3).size(), 1u) << k;
+    std::uint64_t cost = 0;
+    for (const seen& s : p.server.events) cost += s.cost;
+    EXPECT_EQ(cost, 5u + 16 + 300 + 16 + 19 + 16) << k;
+    EXPECT_EQ(p.server.c.stats().bytes_buffered, 0u);
+  }
+}
+
+TEST(connection_data, an_open_with_much_first_data_survives_every_split) {
+  for (const channel_kind kind : {channel_kind::request, channel_kind::message}) {
+    pair whole;
+    whole.settle();
+    const std::string body = pattern(9'000);
+    ASSERT_TRUE(whole.client.c.open(whole.client.now, {.kind = kind, .operation = "much"}, as_bytes(body), end_mark::end));
+    const std::string wire = whole.client.take();
+    for (std::size_t k = 0; k <= wire.size(); k += k < 40 ? 1 : 97) {
+      pair p;
+      p.settle();
+      p.server.events.clear();
+      p.server.give(wire.substr(0, k));
+      p.server.give(wire.substr(k));
+      EXPECT_EQ(p.server.text_of(3), body) << k;
+      EXPECT_EQ(p.server.of(event_kind::finished, 3).size(), 1u) << k;
+      EXPECT_EQ(p.server.pool.bytes_in_use(), 0u) << k;
+    }
+  }
+}
+
+TEST(connection_data, messages_of_any_size_arrive_whole_and_in_order) {
+  for (const std::size_t split : {std::size_t{1} << 30, std::size_t{1460}, std::size_t{7}}) {
+    pair p;
+    p.settle();
+    std::vector<std::string> sent;
+    for (const std::size_t size : {0, 1, 4095, 4096, 16'383, 16'384, 40'000, 65'536, 300'000, 1'048'576}) {
+      if (split == 7 && size > 70'000) continue;
+      sent.push_back(pattern(size, static_cast<unsigned>(size)));
+      while (!p.client.c.send(message_channel, as_bytes(sent.back()))) {
+        p.settle(split);
+      }
+    }
+    p.settle(split);
+    const auto got = p.server.of(event_kind::message, message_channel);
+    ASSERT_EQ(got.size(), sent.size());
+    for (std::size_t i = 0; i < sent.size(); ++i) EXPECT_TRUE(got[i].bytes == sent[i]) << i;
+    EXPECT_EQ(p.server.c.stats().bytes_buffered, 0u);
+  }
+}
+
+TEST(connection_data, a_large_chunk_is_sent_by_reference) {
+  pair p;
+  p.settle();
+  const std::string body = pattern(500'000);
+  const chunk shared = p.client.pool.copy(as_bytes(body));
+  const std::size_t before = p.client.pool.bytes_in_use();
+  ASSERT_TRUE(p.client.c.send(message_channel, shared));
+  EXPECT_LT(p.client.pool.bytes_in_use(), before + 8'192);
+  p.settle();
+  EXPECT_TRUE(p.server.text_of(message_channel) == body);
+}
+
+TEST(connection_data, too_big_is_told_to_the_sender_and_nothing_is_sent) {
+  pair p;
+  p.settle();
+  EXPECT_EQ(p.client.c.send(message_channel, as_bytes(std::string((1 << 20) + 1, 'x'))).error(), errc::message_too_big);
+  EXPECT_EQ(p.client.take(), "");
+}
+
+TEST(connection_data, a_peer_that_ignores_the_message_limit_loses_the_channel_or_on_channel_1_the_connection) {
+  settings small;
+  small.announced.message_bytes_max = 4'096;
+  for (const bool plain : {false, true}) {
+    pair p({}, small);
+    p.settle();
+    std::string wire;
+    if (!plain) wire += std::string("\x02\x03\x10\x00\x01", 5);
+    const char id = plain ? 1 : 3;
+    for (int i = 0; i < 5; ++i) {
+      const char header[] = {0x11, id, 0, 0x3e};
+      wire += std::string(header, 4) + std::string(992, 'y');
+    }
+    p.server.give(wire);
+    if (plain) {
+      EXPECT_EQ(p.server.last(event_kind::closed)->code, static_cast<std::uint32_t>(errc::message_too_big));
+    } else {
+      EXPECT_FALSE(p.server.c.over());
+      EXPECT_EQ(p.server.of(event_kind::reset, 3).at(0).code, static_cast<std::uint32_t>(errc::message_too_big));
+      EXPECT_EQ(p.server.pool.bytes_in_use() > 20'000, false);
+    }
+  }
+}
+
+TEST(connection_data, single_byte_writes_share_frames) {
+  pair p;
+  p.settle();
+  const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  const std::string body = pattern(20'000);
+  for (const char& c : body) ASSERT_EQ(p.client.c.write(*id, as_bytes(std::string_view(&c, 1))).value_or(0), 1u);
+  const std::string wire = p.client.take();
+  EXPECT_LT(wire.size(), body.size() + 200);
+  p.server.give(wire);
+  p.settle();
+  EXPECT_TRUE(p.server.text_of(*id) == body);
+}
+
+TEST(connection_data, single_byte_writes_without_credit_share_frames_too) {
+  pair p;
+  p.server.consumes = false;
+  p.settle();
+  const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  const std::string body = pattern(200'000);
+  std::size_t sent = 0;
+  while (sent < body.size()) {
+    const auto taken = p.client.c.write(*id, as_bytes(std::string_view(&body[sent], 1)));
+    if (!taken) break;
+    sent += *taken;
+  }
+  EXPECT_GT(sent, 65'536u + 50'000 - 2'000);
+  p.settle();
+  std::uint64_t before = p.server.c.stats().frames_received;
+  EXPECT_LT(before, 80u);
+  p.server.consumes = true;
+  std::uint64_t held = 0;
+  for (const seen& s : p.server.events) held += s.cost;
+  p.server.c.consume(*id, static_cast<std::uint32_t>(held));
+  p.settle();
+  EXPECT_TRUE(p.server.text_of(*id) == body.substr(0, sent));
+}
+
+TEST(connection_data, the_last_frame_of_an_answer_carries_fin_and_release) {
+  pair p;
+  p.settle();
+  for (int i = 0; i < 3; ++i) {
+    const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "test"}, as_bytes("hi"), end_mark::end);
+    ASSERT_TRUE(id);
+    EXPECT_EQ(*id, 3u);
+    const std::string asked = p.client.take();
+    const std::string literal("\x22\x03\x90\x00\x12\x09\x74\x65\x73\x74\x01\x68\x69", 13);
+    const std::string alias("\x22\x03\x40\x00\x12\x02\x68\x69", 8);
+    EXPECT_EQ(asked, i == 0 ? literal : alias);
+    p.server.give(asked);
+    if (i == 0) {
+      ASSERT_TRUE(p.server.c.write(*id, as_bytes("ok"), end_mark::end_and_done));
+    } else if (i == 1) {
+      ASSERT_TRUE(p.server.c.write(*id, as_bytes("ok")));
+      ASSERT_TRUE(p.server.c.finish(*id));
+      p.server.c.work_done(*id);
+    } else {
+      ASSERT_TRUE(p.server.c.write(*id, as_bytes("ok")));
+      p.server.c.finish(*id);
+      p.server.c.work_done(*id);
+    }
+    const std::string answered = p.server.take();
+    EXPECT_EQ(answered, std::string("\x61\x03\x20\x00\x6f\x6b", 6));
+    p.server.drain();
+    p.client.give(answered);
+    EXPECT_EQ(p.client.of(event_kind::released, 3).size(), static_cast<std::size_t>(i + 1));
+    EXPECT_EQ(p.server.of(event_kind::released, 3).size(), static_cast<std::size_t>(i + 1));
+    EXPECT_EQ(p.client.c.open_channels(), 0u);
+    EXPECT_EQ(p.server.c.open_channels(), 0u);
+  }
+}
+
+TEST(connection_data, an_idle_connection_holds_no_buffers) {
+  pair p;
+  p.settle();
+  EXPECT_EQ(p.client.pool.bytes_in_use(), 0u);
+  EXPECT_EQ(p.server.pool.bytes_in_use(), 0u);
+  const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  for (int i = 0; i < 50; ++i) {
+    (void)p.client.c.write(*id, as_bytes(pattern(30'000)));
+    (void)p.client.c.send(message_channel, as_bytes(pattern(200'000)));
+    p.settle(1000);
+  }
+  EXPECT_EQ(p.client.pool.bytes_in_use(), 0u);
+  EXPECT_EQ(p.server.pool.bytes_in_use(), 0u);
+}
+
+TEST(connection_data, an_empty_message_is_a_message_and_a_bare_fin_is_not) {
+  pair p;
+  p.settle();
+  ASSERT_TRUE(p.client.c.send(message_channel, byte_view{}));
+  ASSERT_TRUE(p.client.c.finish(message_channel));
+  EXPECT_EQ(p.client.c.send(message_channel, as_bytes("late")).error(), errc::end_of_stream);
+  p.settle();
+  EXPECT_EQ(p.server.of(event_kind::message, 1).size(), 1u);
+  EXPECT_EQ(p.server.of(event_kind::finished, 1).size(), 1u);
+  ASSERT_TRUE(p.server.c.send(message_channel, as_bytes("the other way still works")));
+  p.settle();
+  EXPECT_EQ(p.client.of(event_kind::message, 1).size(), 1u);
+}
+
+TEST(connection_data, headers_travel_in_their_place_between_the_bytes) {
+  pair p;
+  p.settle();
+  const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "op"}, {}, end_mark::end);
+  p.settle();
+  ASSERT_TRUE(p.server.c.write_head(*id, as_bytes("AA")));
+  ASSERT_TRUE(p.server.c.write(*id, as_bytes("body")));
+  ASSERT_TRUE(p.server.c.write_head(*id, as_bytes("BB")));
+  ASSERT_TRUE(p.server.c.finish(*id));
+  p.server.c.work_done(*id);
+  p.settle();
+  std::string order;
+  for (const seen& s : p.client.events)
+    if (s.channel == *id && (s.kind == event_kind::head || s.kind == event_kind::data || s.kind == event_kind::finished))
+      order += s.kind == event_kind::finished ? "." : s.bytes;
+  EXPECT_EQ(order, "AAbodyBB.");
+}
+
+TEST(connection_data, long_headers_are_used_when_needed_and_only_then) {
+  settings many;
+  many.announced.channels_max = 4'096;
+  pair p(many, many);
+  p.settle();
+  channel_id last = 0;
+  for (int i = 0; i < 2'100; ++i) last = *p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  EXPECT_EQ(last, 4'201u);
+  p.settle();
+  ASSERT_TRUE(p.client.c.write(last, as_bytes("x")));
+  EXPECT_EQ(p.client.take().size(), 9u);
+  ASSERT_TRUE(p.client.c.write(4'095, as_bytes("x")));
+  EXPECT_EQ(p.client.take().size(), 5u);
+}
+
+}  // namespace
+}  // namespace hawser::proto::testing

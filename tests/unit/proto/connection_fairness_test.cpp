@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "proto/frame.hpp"
+#include "unit/proto/connection_pair.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <map>
+
+namespace hawser::proto::testing {
+namespace {
+
+settings wide() {
+  settings with;
+  with.announced.channels_max = 512;
+  with.announced.channel_credit = 64 << 20;
+  with.announced.connection_credit = 1 << 30;
+  with.send_bytes_max = std::size_t{1} << 30;
+  return with;
+}
+
+// Keeps channels full while the transport takes `turns` x 64 KiB; gives what each channel got.
+std::map<channel_id, std::uint64_t> run(pair& p, const std::vector<channel_id>& bulk, int turns, bool by_reference = false) {
+  std::map<channel_id, std::uint64_t> got;
+  p.client.keeps = p.server.keeps = false;
+  p.server.on_event = [&](const event& e) {
+    if (e.kind == event_kind::data) got[e.channel] += e.bytes.size();
+  };
+  const std::string body = pattern(60'000);
+  const chunk shared = p.client.pool.copy(as_bytes(body));
+  for (int i = 0; i < turns; ++i) {
+    for (const channel_id id : bulk) {
+      if (by_reference) (void)p.client.c.write(id, shared);
+      if (!by_reference) (void)p.client.c.write(id, as_bytes(body));
+    }
+    p.server.give(p.client.take(64 * 1024));
+    p.client.give(p.server.take());
+  }
+  p.server.on_event = nullptr;
+  return got;
+}
+
+TEST(connection_fairness, a_hundred_bulk_channels_share_within_five_percent) {
+  for (const bool by_reference : {false, true}) {
+    pair p(wide(), wide());
+    p.settle();
+    std::vector<channel_id> ids;
+    for (int i = 0; i < 100; ++i) ids.push_back(*p.client.c.open(p.client.now, {}, {}, end_mark::open));
+    p.settle();
+    const auto got = run(p, ids, by_reference ? 9'000 : 3'000, by_reference);
+    ASSERT_EQ(got.size(), 100u);
+    std::uint64_t least = UINT64_MAX, most = 0;
+    for (const auto& [id, bytes] : got) {
+      least = std::min(least, bytes);
+      most = std::max(most, bytes);
+    }
+    EXPECT_LT(static_cast<double>(most - least), 0.05 * static_cast<double>(most)) << least << " " << most;
+  }
+}
+
+TEST(connection_fairness, a_small_message_on_a_busy_connection_waits_for_less_than_256_kib_of_others) {
+  for (const std::size_t bulk_count : {std::size_t{1}, std::size_t{50}}) {
+    pair p(wide(), wide());
+    p.settle();
+    std::vector<channel_id> ids;
+    for (std::size_t i = 0; i < bulk_count; ++i) ids.push_back(*p.client.c.open(p.client.now, {}, {}, end_mark::open));
+    run(p, ids, 200);
+    for (int i = 0; i < 20; ++i) {
+      for (const channel_id id : ids) (void)p.client.c.write(id, as_bytes(pattern(60'000)));
+      // The transport holds what it was given: nothing was taken by the kernel yet.
+      chain given(p.client.pool);
+      const std::size_t taken = p.client.c.poll_transmit(p.client.now, given, SIZE_MAX);
+      ASSERT_TRUE(p.client.c.send(message_channel, as_bytes("urgent!!")));
+      std::string wire;
+      for (std::size_t k = 0; k < given.count(); ++k) wire += as_text(given[k].view());
+      p.client.c.handle_sent(p.client.now, taken);
+      wire += p.client.take(300 * 1024);
+      const std::size_t place = wire.find("urgent!!");
+      ASSERT_NE(place, std::string::npos);
+      EXPECT_LT(place, 256u * 1024) << bulk_count;
+      p.server.give(wire);
+    }
+  }
+}
+
+TEST(connection_fairness, urgent_channels_go_first_and_the_others_still_get_their_sixteenth) {
+  pair p(wide(), wide());
+  p.settle();
+  const auto first = p.client.c.open(p.client.now, {.urgency = 0}, {}, end_mark::open);
+  const auto middle = p.client.c.open(p.client.now, {.urgency = 3}, {}, end_mark::open);
+  const auto last = p.client.c.open(p.client.now, {.urgency = 7}, {}, end_mark::open);
+  p.settle();
+  auto got = run(p, {*first, *middle, *last}, 3'000);
+  const double all = static_cast<double>(got[*first] + got[*middle] + got[*last]);
+  EXPECT_GT(static_cast<double>(got[*first]), 0.5 * all);
+  EXPECT_GT(static_cast<double>(got[*last]), all / 18);
+  EXPECT_GT(static_cast<double>(got[*middle]), all / 18);
+  EXPECT_GE(static_cast<double>(got[*last]), 0.9 * all / 16);
+}
+
+TEST(connection_fairness, bulk_in_one_class_does_not_hold_small_requests_of_another_channel) {
+  pair p(wide(), wide());
+  p.settle();
+  const auto bulk = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  run(p, {*bulk}, 100);
+  for (int i = 0; i < 10; ++i) {
+    (void)p.client.c.write(*bulk, as_bytes(pattern(60'000)));
+    const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "quick"}, as_bytes("?"), end_mark::end);
+    ASSERT_TRUE(id);
+    const std::string wire = p.client.take(256 * 1024);
+    p.server.keeps = true;
+    p.server.events.clear();
+    p.server.give(wire);
+    EXPECT_EQ(p.server.of(event_kind::opened, *id).size(), 1u);
+  }
+}
+
+TEST(connection_fairness, a_started_message_is_finished_before_another_channel_has_its_turn) {
+  pair p(wide(), wide());
+  p.settle();
+  std::vector<channel_id> ids;
+  for (int i = 0; i < 4; ++i) ids.push_back(*p.client.c.open(p.client.now, {.kind = channel_kind::message}, {}, end_mark::open));
+  // Something waits, so that all of them are queued.
+  const auto bulk = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  for (int i = 0; i < 10; ++i) (void)p.client.c.write(*bulk, as_bytes(pattern(60'000)));
+  for (const channel_id id : ids) ASSERT_TRUE(p.client.c.send(id, as_bytes(pattern(60'000))));
+  const std::string wire = p.client.take();
+  std::vector<channel_id> turns;
+  for (std::size_t at = 0; at < wire.size();) {
+    frame_header header{};
+    ASSERT_EQ(decode_header(as_bytes(wire).subspan(at), header), decode_status::header);
+    at += header.size + header.length;
+    if (header.channel != *bulk && header.type == frame_type::data && (turns.empty() || turns.back() != header.channel)) turns.push_back(header.channel);
+  }
+  EXPECT_EQ(turns.size(), 4u);
+}
+
+TEST(connection_fairness, order_within_a_channel_is_kept_whatever_path_a_message_takes) {
+  pair p;
+  p.settle();
+  std::uint32_t next = 0, expected = 0;
+  p.client.keeps = p.server.keeps = false;
+  p.server.on_event = [&](const event& e) {
+    if (e.kind != event_kind::message) return;
+    std::uint32_t number = 0;
+    std::memcpy(&number, e.bytes.data(), 4);
+    ASSERT_EQ(number, expected++);
+  };
+  std::uint32_t state = 1;
+  for (int i = 0; i < 20'000; ++i) {
+    state = state * 1664525u + 1013904223u;
+    std::string body(4 + (state >> 8) % ((i % 50) == 0 ? 100'000 : 200), 'm');
+    std::memcpy(body.data(), &next, 4);
+    const bool shared = body.size() > 20'000 && (state & 1);
+    if (shared ? p.client.c.send(message_channel, p.client.pool.copy(as_bytes(body))).has_value()
+               : p.client.c.send(message_channel, as_bytes(body)).has_value())
+      ++next;
+    if ((state >> 28) == 0) p.settle((state >> 4) % 3'000 + 1);
+  }
+  p.settle();
+  EXPECT_EQ(next, expected);
+}
+
+}  // namespace
+}  // namespace hawser::proto::testing
