@@ -25,7 +25,12 @@
 
 namespace hawser {
 
-namespace detail { class peer_core; }
+namespace detail {
+class channel_state;
+class lane;
+class peer_connection;
+class peer_core;
+}  // namespace detail
 
 // One endpoint or several, written as text.
 struct endpoint_list : std::vector<endpoint> {
@@ -137,8 +142,7 @@ class remote_sender {
 
  private:
   friend class peer;
-  struct state;
-  std::shared_ptr<state> state_;
+  std::shared_ptr<detail::lane> lane_;
 };
 
 class call_operation;
@@ -213,8 +217,9 @@ class peer {
   call_statistics calls() const noexcept;
 
  private:
-  friend class call_operation;
-  detail::peer_core* core_;        // lives until its last operation has drained
+  detail::peer_connection* resolve(const target& to) const;
+  detail::channel_state* make(const target& to, proto::channel_kind kind, std::string_view label, const call_options& options);
+  detail::peer_core* core_;        // lives until what stands on it has returned
 };
 
 // Awaited at once: result<chunk>, the whole answer. Needs no coroutine frame of its own.
@@ -229,9 +234,10 @@ class [[nodiscard]] call_operation {
  private:
   friend class peer;
   friend class detail::channel_state;
-  call_operation(detail::peer_core* core, const target& to, std::string_view operation, byte_view body, const call_options& options);
+  call_operation(outgoing_request request, byte_view body, std::size_t answer_bytes_max);
   outgoing_request request_;
-  std::coroutine_handle<> waiter_;
+  detail::suspended waiter_;
+  byte_view body_;
   result<chunk> outcome_;
   std::size_t answer_bytes_max_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include <hawser/async/wait.hpp>
 #include <hawser/base/buffer.hpp>
 #include <hawser/base/error.hpp>
 #include <hawser/base/time.hpp>
@@ -15,10 +16,10 @@
 
 namespace hawser {
 
+class call_operation;
 namespace detail {
 class channel_state;
-struct read_waiter;
-struct write_waiter;
+struct suspended final : waiter {};   // the coroutine that awaits one of the operations below
 }  // namespace detail
 
 // A key and its value, sent with a request or an answer. Views: copied by whoever takes them.
@@ -81,6 +82,7 @@ class channel {
 
  protected:
   friend class peer;
+  friend class call_operation;
   friend class detail::channel_state;
   explicit channel(detail::channel_state* state) noexcept : state_(state) {}
   void* user_pointer() const noexcept;
@@ -142,9 +144,10 @@ class [[nodiscard]] channel::read_operation {
  private:
   friend class detail::channel_state;
   detail::channel_state* state_;      // nullptr once completed
-  std::coroutine_handle<> waiter_;
+  detail::suspended waiter_;
   std::size_t count_;
   mode how_;
+  bool done_ = false;
   result<chunk> outcome_;
 };
 
@@ -161,10 +164,11 @@ class [[nodiscard]] channel::write_operation {
 
  private:
   friend class detail::channel_state;
-  detail::channel_state* state_;
-  std::coroutine_handle<> waiter_;
+  detail::channel_state* state_;      // nullptr once completed
+  detail::suspended waiter_;
   byte_view bytes_;
   chunk owned_;
+  bool done_ = false;
   result<> outcome_;
 };
 
@@ -183,7 +187,7 @@ class [[nodiscard]] channel::headers_operation {
  private:
   friend class detail::channel_state;
   detail::channel_state* state_;
-  std::coroutine_handle<> waiter_;
+  detail::suspended waiter_;
   result<> outcome_;
 };
 

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "peer/channel_state.hpp"
+#include "peer/connection_state.hpp"
+
+#include <utility>
+
+namespace hawser::detail {
+
+void channel_state::give_back(std::size_t cost) {
+  if (cost == 0 || !with_) return;
+  proto::connection* wire = with_->wire();
+  if (!wire) return;
+  wire->consume(attached_ ? id_ : 0, static_cast<std::uint32_t>(cost));
+  with_->touch();
+}
+
+void channel_state::discard_received() { give_back(received_.clear()); }
+
+// ---- what arrives ----
+
+void channel_state::on_bytes(byte_view bytes, std::uint32_t cost, bool whole_message) {
+  if (discarding_ || error_) return give_back(cost);
+  const ref<channel_state> self(this);
+  if (call_) {
+    append_growing(gathered_, loop_->buffers(), bytes);
+    give_back(cost);
+    if (gathered_.size() <= call_->answer_bytes_max_) return;
+    with_->wire()->reset(id_, static_cast<std::uint32_t>(errc::cancelled));
+    settle(outcome::failed);
+    begin_ending(make_error_code(errc::message_too_big));
+    gathered_ = {};
+    return complete_call(failure(errc::message_too_big));
+  }
+  using mode = channel::read_operation::mode;
+  if (reader_ && received_.empty() && reader_->how_ != mode::at_least) {
+    channel::read_operation& op = *reader_;
+    give_back(cost);
+    if (op.how_ == mode::some) op.outcome_ = loop_->buffers().copy(bytes);
+    else fill(op, bytes);
+    if (op.how_ == mode::some || !op.outcome_) {
+      reader_ = nullptr;
+      op.state_ = nullptr;
+      op.waiter_.resume_now();
+    }
+    return;
+  }
+  if (whole_message) received_.append_message(loop_->buffers(), bytes, cost);
+  else received_.append_bytes(loop_->buffers(), bytes, cost);
+  if (header_reader_) return wake_now();
+  complete_reader_if_ready();
+}
+
+void channel_state::on_head(byte_view tlvs) {
+  // The first one may hold headers; what follows the data are trailers, which nobody asked for.
+  if (head_here_ || incoming_) return;
+  head_here_ = true;
+  head_ = loop_->buffers().copy(tlvs);
+  if (header_reader_) wake_now();
+}
+
+void channel_state::on_finished() {
+  const ref<channel_state> self(this);
+  receive_done_ = true;
+  head_here_ = true;
+  if (!incoming_) settle(outcome::answered);
+  if (call_) return complete_call(std::move(gathered_));
+  if (header_reader_ || reader_) wake_now();
+}
+
+// ---- who reads ----
+
+// read_all(): collects in the operation, so that the credit goes back while the rest is still on its way.
+void channel_state::fill(channel::read_operation& op, byte_view bytes) {
+  if (op.outcome_->size() + bytes.size() > op.count_) {
+    op.outcome_ = failure(errc::message_too_big);
+    stop_reading(make_error_code(errc::cancelled));
+    return;
+  }
+  append_growing(*op.outcome_, loop_->buffers(), bytes);
+}
+
+bool channel_state::attempt(channel::read_operation& op) {
+  using mode = channel::read_operation::mode;
+  HAWSER_EXPECTS(!reader_ || reader_ == &op, "a channel has one reader at a time");
+  switch (op.how_) {
+    case mode::some:
+      if (received_.empty()) break;
+      {
+        chunk_queue::taken next = received_.take_front();
+        op.outcome_ = std::move(next.piece);
+        give_back(next.cost);
+      }
+      return true;
+    case mode::at_least:
+      if (received_.bytes() < op.count_) break;
+      if (received_.empty()) return true;
+      {
+        chunk_queue::taken next = received_.take_merged(loop_->buffers(), op.count_);
+        op.outcome_ = std::move(next.piece);
+        give_back(next.cost);
+      }
+      return true;
+    case mode::all:
+      while (op.outcome_ && !received_.empty()) {
+        const chunk_queue::taken next = received_.take_front();
+        give_back(next.cost);
+        fill(op, next.piece);
+      }
+      if (!op.outcome_) return true;
+      break;
+  }
+  if (error_) {
+    op.outcome_ = failure(error_);
+    return true;
+  }
+  if (!receive_done_) return false;
+  if (op.how_ == mode::at_least) op.outcome_ = failure(errc::end_of_stream);
+  return true;
+}
+
+void channel_state::wait(channel::read_operation& op, std::coroutine_handle<> coroutine) {
+  op.waiter_.suspend(coroutine);
+  reader_ = &op;
+  if (op.how_ == channel::read_operation::mode::at_least && attached_) {
+    with_->wire()->want(id_, op.count_);
+    with_->touch();
+  }
+}
+
+bool channel_state::complete_reader_if_ready() {
+  if (!reader_ || !attempt(*reader_)) return false;
+  channel::read_operation* op = std::exchange(reader_, nullptr);
+  op->state_ = nullptr;
+  op->waiter_.resume_now();
+  return true;
+}
+
+void channel_state::take_back(channel::read_operation& op) noexcept {
+  if (reader_ != &op) return;
+  reader_ = nullptr;
+  // What read_all() had collected stays readable.
+  if (op.how_ == channel::read_operation::mode::all && op.outcome_ && !op.outcome_->empty()) received_.append(std::move(*op.outcome_));
+}
+
+bool channel_state::attempt(channel::headers_operation& op) {
+  HAWSER_EXPECTS(!header_reader_, "one headers() of a request at a time");
+  if (head_here_ || !received_.empty()) return true;
+  if (error_) {
+    op.outcome_ = failure(error_);
+    return true;
+  }
+  return receive_done_;
+}
+
+void channel_state::wait(channel::headers_operation& op, std::coroutine_handle<> coroutine) {
+  op.waiter_.suspend(coroutine);
+  header_reader_ = &op;
+}
+
+void channel_state::take_back(channel::headers_operation& op) noexcept {
+  if (header_reader_ == &op) header_reader_ = nullptr;
+}
+
+void channel_state::consume(std::size_t count) {
+  HAWSER_EXPECTS(count <= peek().size(), "consume() of more than peek() shows");
+  if (count > 0) give_back(received_.drop_front(count));
+}
+
+void channel_state::stop_reading(std::error_code reason) {
+  if (discarding_ || error_) return;
+  discarding_ = true;
+  discard_received();
+  if (receive_done_) return;
+  if (attached_) {
+    with_->wire()->stop(id_, error_to_wire(reason));
+    with_->changed();
+  }
+}
+
+}  // namespace hawser::detail

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "peer/channel_state.hpp"
+#include "peer/connection_state.hpp"
+#include "peer/core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace hawser::detail {
+
+std::size_t channel_state::watermark() const noexcept {
+  const peer_core* core = with_ ? with_->core() : nullptr;
+  return core ? core->wire_settings().channel_send_bytes_max : std::size_t{64} * 1024;
+}
+
+// Hands over what was written before the channel was open, or the rest of a call's body, and then the end that is owed. False: some
+// of it must wait.
+bool channel_state::flush_unsent() {
+  if (!attached_) return false;
+  proto::connection* wire = with_->wire();
+  while (!unsent_.empty() || !body_.empty()) {
+    const bool from_body = !body_.empty();
+    const byte_view rest = from_body ? body_ : unsent_.view();
+    const auto mark = fin_owed_ && !writer_ ? proto::end_mark::end : proto::end_mark::open;
+    const result<std::size_t> taken = wire->write(id_, rest, mark);
+    if (!taken) {
+      if (taken.error() == errc::would_block) with_->blocked_writers().push_back(*this);
+      return false;
+    }
+    wrote_ = true;
+    if (*taken == rest.size() && mark == proto::end_mark::end) fin_owed_ = false;
+    if (from_body) body_ = body_.subspan(*taken);
+    else unsent_.drop_front(*taken);
+  }
+  unsent_ = {};
+  if (fin_owed_ && !writer_) {
+    fin_owed_ = false;
+    static_cast<void>(wire->finish(id_));
+  }
+  return true;
+}
+
+result<std::size_t> channel_state::write_or_keep(byte_view bytes, const chunk* whole) {
+  if (error_) return failure(error_);
+  if (stop_error_) return failure(stop_error_);
+  if (!attached_) {
+    // Only a request that is being prepared keeps bytes. One that waits for a slot is bounded by what it brought along.
+    if (started_ || is_message_kind()) return failure(errc::would_block);
+    const std::size_t room = watermark() - std::min(watermark(), unsent_.size());
+    const std::size_t count = std::min(room, bytes.size());
+    if (count == 0 && !bytes.empty()) return failure(errc::would_block);
+    append_growing(unsent_, loop_->buffers(), bytes.first(count));
+    return count;
+  }
+  if ((!unsent_.empty() || !body_.empty()) && !flush_unsent()) return failure(errc::would_block);
+  proto::connection* wire = with_->wire();
+  with_->touch();
+  if (is_message_kind()) {
+    const result<> sent = whole ? wire->send(id_, *whole) : wire->send(id_, bytes);
+    if (!sent) return failure(sent.error());
+    wrote_ = true;
+    return bytes.size();
+  }
+  if (bytes.empty()) return std::size_t{0};
+  const result<std::size_t> taken = whole ? wire->write(id_, *whole) : wire->write(id_, bytes);
+  if (taken && *taken > 0) wrote_ = true;
+  if (taken && *taken == 0) return failure(errc::would_block);
+  return taken;
+}
+
+// Writes on until everything is taken (true, with the outcome set) or the channel is over its watermark.
+bool channel_state::advance(channel::write_operation& op) {
+  for (;;) {
+    const bool owned = !op.owned_.empty();
+    const byte_view bytes = owned ? op.owned_.view() : op.bytes_;
+    const result<std::size_t> taken = write_or_keep(bytes, owned ? &op.owned_ : nullptr);
+    if (!taken) {
+      if (taken.error() == errc::would_block) return false;
+      op.outcome_ = failure(taken.error());
+      return true;
+    }
+    if (*taken == bytes.size()) return true;
+    if (owned) op.owned_.drop_front(*taken);
+    else op.bytes_ = bytes.subspan(*taken);
+  }
+}
+
+bool channel_state::attempt(channel::write_operation& op) {
+  HAWSER_EXPECTS(!writer_, "a channel has one writer at a time");
+  if (send_done_ && !error_ && !stop_error_) {
+    op.outcome_ = failure(errc::end_of_stream);
+    return true;
+  }
+  return advance(op);
+}
+
+void channel_state::wait(channel::write_operation& op, std::coroutine_handle<> coroutine) {
+  op.waiter_.suspend(coroutine);
+  writer_ = &op;
+  if (attached_) with_->blocked_writers().push_back(*this);
+}
+
+void channel_state::take_back(channel::write_operation& op) noexcept {
+  if (writer_ != &op) return;
+  writer_ = nullptr;
+  if (fin_owed_ && attached_ && flush_unsent()) with_->changed();
+}
+
+result<std::size_t> channel_state::write_some(byte_view bytes) {
+  HAWSER_EXPECTS(!writer_, "a channel has one writer at a time");
+  if (send_done_ && !error_ && !stop_error_) return failure(errc::end_of_stream);
+  return write_or_keep(bytes, nullptr);
+}
+
+void channel_state::on_writable() {
+  const ref<channel_state> self(this);
+  waiting_link::unlink();
+  if (!flush_unsent()) return;
+  with_->touch();
+  if (!writer_) return;
+  if (!advance(*writer_)) {
+    with_->blocked_writers().push_back(*this);
+    return;
+  }
+  channel::write_operation* op = std::exchange(writer_, nullptr);
+  if (fin_owed_) flush_unsent();
+  op->state_ = nullptr;
+  op->waiter_.resume_now();
+}
+
+// The other side reads no more. FIN answers its STOP: what it says to us may go on.
+void channel_state::on_stopped(std::error_code reason) {
+  if (stop_error_ || error_) return;
+  const ref<channel_state> self(this);
+  const bool finished = send_done_ && !fin_owed_;
+  if (incoming_) {
+    given_up_ = true;
+    if (!finished) settle(outcome::cancelled);
+  }
+  stop_error_ = reason;
+  send_done_ = true;
+  fin_owed_ = false;
+  unsent_ = {};
+  body_ = {};
+  if (attached_ && !finished) static_cast<void>(with_->wire()->finish(id_));
+  wake_now();
+  if (run_ && handler_ && handler_->options.cancel == operation_options::on_cancel::drop) drop_execution(*run_);
+}
+
+void channel_state::finish() {
+  if (send_done_ || error_) return;
+  send_done_ = true;
+  fin_owed_ = true;
+  if (incoming_) settle(outcome::answered);
+  if (!attached_ || writer_) return;
+  flush_unsent();
+  with_->changed();
+}
+
+result<> channel_state::respond_headers(std::span<const struct header> headers) {
+  if (error_) return failure(error_);
+  if (stop_error_) return failure(stop_error_);
+  if (wrote_ || send_done_ || !attached_) return failure(errc::protocol);
+  proto::tlv_writer& list = with_->core()->scratch();
+  for (const struct header& one : headers) {
+    HAWSER_EXPECTS(!one.key.empty() && one.key.size() <= 255, "a header's key has 1-255 bytes");
+    list.add_header(one.key, one.value);
+  }
+  const result<> sent = with_->wire()->write_head(id_, list.bytes());
+  if (sent) {
+    wrote_ = true;
+    with_->touch();
+  }
+  return sent;
+}
+
+}  // namespace hawser::detail

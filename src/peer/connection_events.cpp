@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "peer/connection_state.hpp"
+#include "peer/lane.hpp"
+
+#include <exception>
+#include <utility>
+
+// What the protocol core says, one event at a time.
+
+namespace hawser::detail {
+
+void peer_connection::dispatch(const proto::event& e) {
+  using kind = proto::event_kind;
+  auto* channel = static_cast<channel_state*>(e.user);
+  if (phase_ == phase::undecided && (e.kind == kind::opened || e.kind == kind::message)) promote();
+  if (torn_) return;
+  switch (e.kind) {
+    case kind::hello: return on_hello();
+    case kind::opened: return on_opened(e);
+    case kind::message:
+      if (e.channel == proto::message_channel) return on_message(e);
+      [[fallthrough]];
+    case kind::data:
+      // Nobody reads what comes for a channel whose handle is gone.
+      if (!channel) return wire_->consume(e.channel, e.cost);
+      return channel->on_bytes(e.bytes, e.cost, e.kind == kind::message);
+    case kind::head: return channel ? channel->on_head(e.bytes) : void();
+    case kind::finished: return channel ? channel->on_finished() : void();
+    case kind::reset:
+      if (channel) channel->on_reset(e.by_deadline ? make_error_code(errc::deadline) : error_of_code(e.code));
+      return;
+    case kind::stopped: return channel ? channel->on_stopped(error_of_code(e.code)) : void();
+    case kind::writable:
+      if (e.channel <= proto::message_channel) return on_writable(e.channel);
+      return channel ? channel->on_writable() : void();
+    case kind::released:
+      if (channel) channel->detach();
+      return open_queued();
+    case kind::pong: return;
+    case kind::go_away: return on_go_away();
+    case kind::closed: return on_closed(error_of_code(e.code));
+  }
+}
+
+void peer_connection::on_message(const proto::event& e) {
+  const std::uint32_t cost = e.cost;
+  if (announced_ && !aborted_) {
+    const ref<message_record> handler = core_->message_handler();
+    connection from(this);
+    if (peer_hooks* hooks = core_->hooks()) hooks->received(from, peer_hooks::traffic::message, {}, e.bytes.size());
+    if (handler && !torn_) {
+      try {
+        handler->call(from, e.bytes);
+      } catch (const std::exception& error) {
+        core_->log(log_level::error, number_, "the message handler threw: %s", error.what());
+        close(static_cast<std::uint32_t>(errc::internal), duration::zero(), "the message handler failed");
+      } catch (...) {
+        core_->log(log_level::error, number_, "the message handler threw");
+        close(static_cast<std::uint32_t>(errc::internal), duration::zero(), "the message handler failed");
+      }
+    }
+  }
+  if (!torn_) wire_->consume(proto::message_channel, cost);
+}
+
+void peer_connection::on_opened(const proto::event& e) {
+  const proto::remote_open& what = *e.open;
+  const auto refuse = [&](errc code) {
+    wire_->reset(e.channel, static_cast<std::uint32_t>(code));
+    wire_->work_done(e.channel);
+  };
+  if (!announced_ || aborted_) return refuse(errc::refused);
+  switch (what.kind) {
+    case proto::channel_kind::request: {
+      ++requests_received_;
+      if (peer_hooks* hooks = core_->hooks()) {
+        connection from(this);
+        hooks->received(from, peer_hooks::traffic::request, what.operation, 0);
+        if (torn_) return;
+      }
+      operation_entry* entry = core_->operations().find(what.operation);
+      if (!entry || !entry->handler) return refuse(errc::operation_not_found);
+      if (core_->stopping() || entry->counts.running >= entry->handler->options.in_flight_max) {
+        ++entry->counts.refused;
+        return refuse(errc::refused);
+      }
+      return channel_state::serve(*this, e, entry, entry->handler);
+    }
+    case proto::channel_kind::stream:
+    case proto::channel_kind::message: {
+      const ref<handler_record> handler = what.kind == proto::channel_kind::stream ? core_->stream_handler() : core_->messages_handler();
+      if (!handler || core_->stopping()) return refuse(errc::refused);
+      return channel_state::serve(*this, e, nullptr, handler);
+    }
+    default: return refuse(errc::refused);
+  }
+}
+
+// Of the connection as a whole, or of channel 1: whoever was told would_block may try again.
+void peer_connection::on_writable(proto::channel_id channel) {
+  send_blocked_ = false;
+  // The lanes first: their messages are older than what the woken will send.
+  for (std::size_t i = 0; i < lanes_.size() && !send_blocked_; ++i) {
+    const std::shared_ptr<lane> one = lanes_[i];
+    one->pump();
+    if (torn_) return;
+  }
+  if (!send_blocked_) writable_waiters_.resume_all_now();
+  if (torn_ || !announced_) return;
+  if (peer_hooks* hooks = core_->hooks(); hooks && !send_blocked_) {
+    connection with(this);
+    hooks->writable(with);
+    if (torn_) return;
+  }
+  if (channel != 0) return;
+  intrusive_list<waiting_link> woken;
+  woken.splice_back(blocked_);
+  while (waiting_link* one = woken.pop_front()) {
+    static_cast<channel_state*>(one)->on_writable();
+    if (torn_) return;
+  }
+  open_queued();
+}
+
+void peer_connection::on_go_away() {
+  if (phase_ == phase::open) phase_ = phase::closing;
+  fail_queued(make_error_code(errc::refused));
+}
+
+}  // namespace hawser::detail

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include "peer/channel_state.hpp"
+#include "peer/core.hpp"
+#include "peer/counted.hpp"
+
+#include <hawser/async/wait.hpp>
+#include <hawser/link.hpp>
+#include <hawser/peer.hpp>
+#include <hawser/proto/connection.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hawser::detail {
+
+class lane;
+class self_pair;
+
+// The coroutine in peer::connect() that waits for the verdict. Lies in its frame; dropping it gives the connection up.
+class handshake_wait final : public waiter {
+ public:
+  explicit handshake_wait(peer_connection& on) noexcept;
+  ~handshake_wait();
+  bool await_ready() const noexcept { return done_; }
+  void await_suspend(std::coroutine_handle<> coroutine) noexcept { suspend(coroutine); }
+  result<connection> await_resume() { return std::move(outcome_); }
+
+ private:
+  friend class peer_connection;
+  peer_connection* on_;
+  result<connection> outcome_;
+  bool done_ = false;
+};
+
+struct connection_node : list_hook {};
+
+// One connection of a peer: joins a link (or the other half of a self_pair) with a protocol core, and turns the core's events into
+// what users see. Counted by handles, by channels and, until nothing can happen to it any more, by its peer; what remains then
+// is a shell that answers questions.
+class peer_connection final : public counted<peer_connection>, public connection_node, private protocol, private io::job {
+ public:
+  enum class phase : std::uint8_t {
+    handshake,
+    undecided,   // a second connection to the same peer; the peer with the smaller id says which one stays
+    open,
+    closing,     // nothing new; what runs may end
+    over,        // the core has said closed
+  };
+
+  peer_connection(peer_core& core, proto::role side);
+  ~peer_connection();
+  static connection handle(peer_connection* to) noexcept { return connection(to); }
+  static peer_connection* state(const connection& of) noexcept { return of.state_; }
+
+  // -- how it begins
+  void accept(io::socket_id id);
+  void adopt(connected_socket socket, handshake_wait& waiting);
+  void join(self_pair& pair);
+  void abandon_dial() noexcept;
+
+  // -- commands of users
+  result<> send(byte_view message);
+  void close(std::uint32_t code, duration drain, std::string_view text);
+  void abort();
+  void begin_drain(duration drain);
+  result<> start(channel_state& call);
+  void forget_queued(channel_state& call) noexcept;
+
+  // -- for channels
+  proto::connection* wire() noexcept { return wire_ ? &*wire_ : nullptr; }
+  void touch() noexcept;                 // a command was given: something may be to be sent
+  void changed() noexcept;               // a command was given that may have caused events
+  intrusive_list<channel_link>& channels() noexcept { return channels_; }
+  intrusive_list<waiting_link>& blocked_writers() noexcept { return blocked_; }
+  bool is_closing_here() const noexcept { return closed_here_; }
+  void count_request_sent() noexcept { ++requests_sent_; }
+
+  // -- for the peer
+  void tear_down();
+  void promote();
+  void close_as_duplicate();
+  void answer_dial(result<connection> with);
+  void add_lane(std::shared_ptr<lane> one);
+  wait_list& writable_waiters() noexcept { return writable_waiters_; }
+
+  // -- what is known
+  peer_core* core() const noexcept { return core_.get(); }
+  phase now_in() const noexcept { return phase_; }
+  bool is_open() const noexcept { return phase_ == phase::open; }
+  bool is_self() const noexcept { return self_; }
+  bool dialled_here() const noexcept { return side_ == proto::role::client; }
+  bool blocked() const noexcept { return send_blocked_; }
+  std::size_t message_bytes_max() const noexcept;
+  bool announced() const noexcept { return announced_; }
+  instant began() const noexcept { return began_; }
+  instant established() const noexcept { return established_; }
+  std::uint64_t number() const noexcept { return number_; }
+  std::string_view name() const noexcept { return name_; }
+  const peer_id& id() const noexcept { return id_; }
+  byte_view metadata() const noexcept { return as_bytes(metadata_); }
+  std::error_code reason() const noexcept { return reason_; }
+  endpoint local() const;
+  endpoint remote() const;
+  connection_statistics statistics() const;
+  std::shared_ptr<void>& user_state() noexcept { return user_state_; }
+
+  // -- between the halves of a self_pair
+  protocol& machine() noexcept { return *this; }
+  void leave_pair() noexcept;
+
+ private:
+  void handle_bytes(instant now, byte_view bytes) override;
+  void handle_end(instant now, std::error_code reason) override;
+  std::size_t poll_transmit(instant now, chain& out, std::size_t max_bytes) override;
+  void handle_sent(instant now, std::size_t bytes) override;
+  void handle_timeout(instant now) override;
+  instant poll_timeout() override;
+  void on_link_closed(std::error_code reason) override;
+  void run() override;
+
+  void drain();
+  void dispatch(const proto::event& e);
+  void on_hello();
+  void on_dialled_hello();
+  void on_accepted_hello();
+  void remember(const proto::remote_hello& hello);
+  void establish();
+  void announce();
+  void on_opened(const proto::event& e);
+  void on_message(const proto::event& e);
+  void on_writable(proto::channel_id channel);
+  void on_go_away();
+  void on_closed(std::error_code reason);
+  void open_queued();
+  void fail_queued(std::error_code reason);
+  void settle();
+  void leave_handshake() noexcept;
+  void forget_wire();
+
+  const ref<peer_core> core_;           // its owner() is null once the peer is gone
+  link link_;
+  std::optional<proto::connection> wire_;
+  self_pair* pair_ = nullptr;
+  handshake_wait* dialling_ = nullptr;
+  intrusive_list<channel_link> channels_;
+  intrusive_list<waiting_link> queued_;
+  intrusive_list<waiting_link> blocked_;
+  wait_list writable_waiters_;
+  std::vector<std::shared_ptr<lane>> lanes_;
+  std::string name_;
+  std::string metadata_;
+  peer_id id_{};
+  std::shared_ptr<void> user_state_;
+  struct remains;                       // what can still be asked after the end
+  std::unique_ptr<remains> remains_;
+  std::error_code reason_;
+  std::error_code link_reason_;
+  instant began_;
+  instant established_ = never;
+  instant resume_at_ = never;           // reading is paused until then
+  instant decide_at_ = never;
+  std::size_t queued_bytes_ = 0;
+  std::uint32_t queued_count_ = 0;
+  std::uint64_t requests_sent_ = 0;
+  std::uint64_t requests_received_ = 0;
+  std::uint64_t number_;
+  phase phase_ = phase::handshake;
+  proto::role side_;
+  bool draining_ : 1 = false;
+  bool torn_ : 1 = false;               // the peer is gone, the stack may still be inside drain()
+  bool aborted_ : 1 = false;
+  bool flushing_ : 1 = false;           // closes as soon as everything queued is out
+  bool closed_here_ : 1 = false;
+  bool announced_ = false;
+  bool half_open_ = false;          // counted among the peer's handshakes
+  bool silent_ : 1 = false;             // never to be announced
+  bool send_blocked_ : 1 = false;
+  bool reading_paused_ : 1 = false;
+  bool link_over_ : 1 = false;
+  bool self_ : 1 = false;               // one half of a self_pair
+};
+
+std::error_code error_of_code(std::uint32_t code) noexcept;
+
+}  // namespace hawser::detail

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "peer/core.hpp"
+
+#include "peer/connection_state.hpp"
+#include "peer/doorway.hpp"
+#include "peer/self_pair.hpp"
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <utility>
+
+namespace hawser::detail {
+
+peer_core::peer_core(loop& on, peer& owner, peer_options options)
+    : loop_(&on), owner_(&owner), options_(std::move(options)), ending_(on) {
+  draw_entropy(identity_.peer_id);
+  // A name that is none is presented to nobody; connect() and listen() say so.
+  if (valid_name(options_.name)) identity_.name = options_.name;
+  identity_.metadata = options_.metadata;
+  identity_.token = options_.token;
+  identity_.application = options_.application;
+}
+
+peer_core::~peer_core() = default;
+
+void peer_core::log(log_level level, std::uint64_t connection, const char* format, ...) const {
+  if (static_cast<unsigned>(level) >= log_threshold[static_cast<unsigned>(log_part::peer)].load(std::memory_order_relaxed)) [[likely]] return;
+  char text[400];
+  std::va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  log_line(level, log_part::peer, options_.name, connection, "%s", text);
+}
+
+// ---- listening ----
+
+result<endpoint> peer_core::listen(const endpoint& where) {
+  if (stopping_) return failure(errc::closed);
+  if (!options_.name.empty() && identity_.name.empty()) return failure(errc::name_invalid);
+  auto door = std::make_unique<doorway>(*this, where);
+  if (const std::error_code error = door->error()) {
+    log(log_level::warning, 0, "cannot listen on %s: %s", where.text().c_str(), error.message().c_str());
+    return failure(error);
+  }
+  const endpoint local = door->local();
+  log(log_level::info, 0, "listening on %s", local.text().c_str());
+  doorways_.push_back(std::move(door));
+  return local;
+}
+
+void peer_core::stop_listening(const endpoint& where) {
+  const auto it = std::find_if(doorways_.begin(), doorways_.end(), [&](const auto& door) {
+    const std::vector<endpoint> locals = door->locals();
+    return door->local() == where || std::find(locals.begin(), locals.end(), where) != locals.end();
+  });
+  if (it == doorways_.end()) return;
+  const std::unique_ptr<doorway> closing = std::move(*it);
+  doorways_.erase(it);
+}
+
+void peer_core::stop_listening() { const auto closing = std::exchange(doorways_, {}); }
+
+std::vector<endpoint> peer_core::local_endpoints() const {
+  std::vector<endpoint> all;
+  for (const auto& door : doorways_)
+    for (endpoint& one : door->locals())
+      if (one.valid()) all.push_back(std::move(one));
+  return all;
+}
+
+// Too many half-open ones are reset before anything is allocated for them; who comes when the peer is merely full learns so in the
+// handshake.
+void peer_core::incoming(io::socket_id id, const endpoint& remote) {
+  const ref<peer_core> self(this);
+  if (half_open_ >= options_.handshakes_max) {
+    log(log_level::warning, 0, "too many handshakes: reset %s", remote.text().c_str());
+    return loop_->engine().abort(id);
+  }
+  if (peer_hooks* told = hooks(); told && !told->accept_socket(remote)) return loop_->engine().abort(id);
+  if (!owner_ || stopping_) return loop_->engine().abort(id);
+  const ref<peer_connection> one(new peer_connection(*this, proto::role::server));
+  one->accept(id);
+}
+
+// ---- connections ----
+
+void peer_core::enter(peer_connection& one) {
+  one.retain();
+  connections_.push_back(one);
+  ++alive_count_;
+}
+
+void peer_core::leave(peer_connection& one) {
+  const ref<peer_core> self(this);
+  one.connection_node::unlink();
+  --alive_count_;
+  perhaps_idle();
+  one.release();
+}
+
+std::vector<ref<peer_connection>> peer_core::alive() {
+  std::vector<ref<peer_connection>> all;
+  all.reserve(alive_count_);
+  for (std::size_t i = 0; i < alive_count_; ++i) {
+    connection_node* one = connections_.pop_front();
+    connections_.push_back(*one);
+    all.emplace_back(static_cast<peer_connection*>(one));
+  }
+  return all;
+}
+
+void peer_core::register_open(peer_connection& one) {
+  ++open_count_;
+  if (!one.name().empty()) by_name_.emplace(one.name(), &one);
+  by_id_.emplace(one.id(), &one);
+}
+
+namespace {
+
+template <class Map, class Key>
+void erase_one(Map& map, const Key& key, const peer_connection* one) {
+  const auto [first, last] = map.equal_range(key);
+  for (auto it = first; it != last; ++it) {
+    if (it->second == one) return static_cast<void>(map.erase(it));
+  }
+}
+
+// Of several the oldest, wherever the table has put it.
+template <class Map, class Key>
+peer_connection* oldest(const Map& map, const Key& key) {
+  peer_connection* found = nullptr;
+  const auto [first, last] = map.equal_range(key);
+  for (auto it = first; it != last; ++it) {
+    if (!found || it->second->number() < found->number()) found = it->second;
+  }
+  return found;
+}
+
+}  // namespace
+
+void peer_core::unregister(peer_connection& one) {
+  --open_count_;
+  if (!one.name().empty()) erase_one(by_name_, one.name(), &one);
+  erase_one(by_id_, one.id(), &one);
+}
+
+peer_connection* peer_core::find(std::string_view name) const noexcept { return oldest(by_name_, name); }
+peer_connection* peer_core::find(const peer_id& id) const noexcept { return oldest(by_id_, id); }
+
+std::vector<connection> peer_core::connections() const {
+  std::vector<connection> all;
+  all.reserve(open_count_);
+  for (const auto& [id, one] : by_id_)
+    if (one->is_open()) all.push_back(peer_connection::handle(one));
+  std::sort(all.begin(), all.end(), [](const connection& a, const connection& b) { return a.number() < b.number(); });
+  return all;
+}
+
+peer_connection* peer_core::self() {
+  if (self_ && self_->near().is_open()) return &self_->near();
+  if (stopping_ || !owner_) return self_ ? &self_->near() : nullptr;
+  self_ = ref<self_pair>(new self_pair(*this));
+  return &self_->near();
+}
+
+result<connection> peer_core::survivor(const peer_id& id) const {
+  peer_connection* one = find(id);
+  if (!one) return failure(errc::duplicate);
+  return peer_connection::handle(one);
+}
+
+void peer_core::resolve_undecided(const peer_id& id) {
+  if (options_.parallel == peer_options::parallel_connections::many || find(id)) return;
+  for (const ref<peer_connection>& one : alive()) {
+    if (one->now_in() == peer_connection::phase::undecided && one->id() == id) return one->promote();
+  }
+}
+
+std::error_code peer_core::judge(const peer_connection& candidate, const introduction& who) {
+  static_cast<void>(candidate);
+  if (stopping_) return make_error_code(errc::shutdown);
+  if (open_count_ >= options_.connections_max) return make_error_code(errc::refused);
+  if (who.name.empty()) {
+    if (options_.listener_names == peer_options::names::required) return make_error_code(errc::name_absent);
+  } else {
+    if (!valid_name(who.name)) return make_error_code(errc::name_invalid);
+    // A name belongs to the peer that has it. More connections of that same peer may share it, and replace nothing.
+    if (const peer_connection* holder = find(who.name); holder && holder->id() != who.id) return make_error_code(errc::id_taken);
+  }
+  if (peer_hooks* told = hooks()) {
+    if (const result<> verdict = told->admit(who); !verdict) return verdict.error();
+  }
+  return {};
+}
+
+void peer_core::call_ended(outcome how) noexcept {
+  --calls_.running;
+  switch (how) {
+    case outcome::none:
+    case outcome::answered: ++calls_.answered; break;
+    case outcome::failed: ++calls_.failed; break;
+    case outcome::refused: ++calls_.refused; break;
+    case outcome::cancelled: ++calls_.cancelled; break;
+    case outcome::expired: ++calls_.expired; break;
+    case outcome::lost: ++calls_.lost; break;
+  }
+  perhaps_idle();
+}
+
+void peer_core::run_ended() noexcept {
+  --run_count_;
+  perhaps_idle();
+}
+
+}  // namespace hawser::detail

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "peer/connection_state.hpp"
+
+#include <utility>
+
+// From a socket to an open connection: who is let in, and which of two connections to the same peer stays (INV-PEER-1: both ends
+// keep the same one, because the peer with the smaller id decides and the other waits for what it does).
+
+namespace hawser::detail {
+namespace {
+
+// How long the peer with the larger id waits for the other one to decide; it does not when parallel connections are fine with it.
+constexpr duration decision_timeout = std::chrono::seconds(2);
+
+}  // namespace
+
+handshake_wait::handshake_wait(peer_connection& on) noexcept : on_(&on) {}
+
+handshake_wait::~handshake_wait() {
+  if (on_) on_->abandon_dial();
+}
+
+void peer_connection::accept(io::socket_id id) {
+  core_->enter(*this);
+  half_open_ = true;
+  core_->half_open_began();
+  link_.accept(id);
+}
+
+void peer_connection::adopt(connected_socket socket, handshake_wait& waiting) {
+  core_->enter(*this);
+  dialling_ = &waiting;
+  link_.adopt(std::move(socket));
+}
+
+void peer_connection::abandon_dial() noexcept {
+  dialling_ = nullptr;
+  if (phase_ == phase::handshake || phase_ == phase::undecided) abort();
+}
+
+void peer_connection::leave_handshake() noexcept {
+  if (std::exchange(half_open_, false)) core_->half_open_ended();
+}
+
+void peer_connection::answer_dial(result<connection> with) {
+  if (!dialling_) return;
+  handshake_wait& waiting = *std::exchange(dialling_, nullptr);
+  waiting.on_ = nullptr;
+  waiting.outcome_ = std::move(with);
+  waiting.done_ = true;
+  if (!waiting.waiting()) return;
+  if (draining_ && !torn_) waiting.resume_now();
+  else waiting.resume_later(core_->home());
+}
+
+void peer_connection::remember(const proto::remote_hello& hello) {
+  id_ = hello.peer_id;
+  name_ = hello.name;
+  metadata_ = hello.metadata;
+}
+
+void peer_connection::on_hello() {
+  const proto::remote_hello& hello = *wire_->hello();
+  remember(hello);
+  if (self_) {
+    if (side_ == proto::role::server) wire_->accept(core_->home().now());
+    phase_ = phase::open;
+    announced_ = true;
+    return;
+  }
+  if (side_ == proto::role::client) on_dialled_hello();
+  else on_accepted_hello();
+}
+
+void peer_connection::on_dialled_hello() {
+  if (id_ == core_->id()) {
+    answer_dial(failure(errc::self_connect));
+    if (!torn_) abort();
+    return;
+  }
+  establish();
+}
+
+void peer_connection::on_accepted_hello() {
+  const proto::remote_hello& hello = *wire_->hello();
+  const instant now = core_->home().now();
+  if (id_ == core_->id()) {
+    // The dialling end is this very peer: it must see our id to know it, and will hang up.
+    silent_ = true;
+    leave_handshake();
+    return wire_->accept(now);
+  }
+  const endpoint from = link_.remote();
+  const introduction who{hello.name, hello.peer_id, as_bytes(hello.metadata), as_bytes(hello.token), hello.software, from};
+  const std::error_code verdict = core_->judge(*this, who);
+  if (torn_) return;
+  leave_handshake();
+  if (verdict) {
+    core_->log(log_level::info, number_, "refused %s: %s", from.text().c_str(), verdict.message().c_str());
+    return wire_->refuse(static_cast<errc>(error_to_wire(verdict)), verdict.message());
+  }
+  wire_->accept(now);
+  establish();
+}
+
+void peer_connection::establish() {
+  established_ = core_->home().now();
+  if (core_->options().parallel == peer_options::parallel_connections::many) return announce();
+  peer_connection* const first = core_->find(id_);
+  if (!first) return announce();
+  if (core_->id() > id_) {
+    phase_ = phase::undecided;
+    decide_at_ = after(established_, decision_timeout);
+    return;
+  }
+  // Ours to decide. They crossed when ours was under way before theirs was open: then ours stays. Otherwise the older one does.
+  const bool crossed = dialled_here() && !first->dialled_here() && began_ <= first->established();
+  if (!crossed) return close_as_duplicate();
+  const ref<peer_connection> loser(first);
+  announce();
+  if (!loser->torn_) loser->close(static_cast<std::uint32_t>(errc::duplicate), duration::zero(), "another connection stays");
+}
+
+void peer_connection::announce() {
+  phase_ = phase::open;
+  announced_ = true;
+  core_->register_open(*this);
+  core_->log(log_level::info, number_, "%s %s as '%s'", dialled_here() ? "connected to" : "accepted", remote().text().c_str(), name_.c_str());
+  if (peer_hooks* hooks = core_->hooks()) {
+    connection with(this);
+    hooks->connected(with);
+    if (torn_) return;
+  }
+  answer_dial(connection(this));
+}
+
+// The other side has decided for this one, by closing its rival or by using it.
+void peer_connection::promote() {
+  if (phase_ != phase::undecided) return;
+  decide_at_ = never;
+  announce();
+}
+
+// This one goes; whoever dialled it gets the one that stays.
+void peer_connection::close_as_duplicate() {
+  decide_at_ = never;
+  answer_dial(core_->survivor(id_));
+  if (torn_) return;
+  close(static_cast<std::uint32_t>(errc::duplicate), duration::zero(), "another connection stays");
+}
+
+}  // namespace hawser::detail
