@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "unit/proto/connection_pair.hpp"
+
+#include <gtest/gtest.h>
+
+namespace hawser::proto::testing {
+namespace {
+
+constexpr std::uint32_t number(errc code) { return static_cast<std::uint32_t>(code); }
+
+// The bucket is untouched when the connection has never asked the transport to wait, at a clock that stands still.
+bool untouched(side& of) { return !of.c.over() && of.c.receive_after() <= of.now; }
+
+TEST(connection_abuse, one_way_bulk_never_touches_a_bucket) {
+  pair p;
+  p.client.keeps = p.server.keeps = false;
+  p.settle();
+  const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  const std::string body = pattern(60'000);
+  const int rounds = 8'000 / HAWSER_COUNT_SCALE;
+  std::uint64_t sent = 0;
+  for (int i = 0; i < rounds; ++i) {
+    if (const auto taken = p.client.c.write(*id, as_bytes(body))) sent += *taken;
+    p.settle();
+    ASSERT_TRUE(untouched(p.client));
+    ASSERT_TRUE(untouched(p.server));
+  }
+  EXPECT_GT(sent, std::uint64_t(rounds) * 50'000);
+}
+
+TEST(connection_abuse, a_million_small_requests_never_touch_a_bucket) {
+  pair p;
+  p.client.keeps = p.server.keeps = false;
+  p.settle();
+  p.server.on_event = [&](const event& e) {
+    if (e.kind == event_kind::finished) (void)p.server.c.write(e.channel, as_bytes("ok"), end_mark::end_and_done);
+  };
+  const std::size_t goal = 1'000'000 / HAWSER_COUNT_SCALE;
+  std::size_t asked = 0;
+  while (asked < goal) {
+    while (asked < goal && p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "echo"}, as_bytes("hi"), end_mark::end)) ++asked;
+    p.settle();
+    ASSERT_TRUE(untouched(p.client));
+    ASSERT_TRUE(untouched(p.server));
+  }
+  EXPECT_EQ(p.client.count(event_kind::released), goal);
+  EXPECT_EQ(p.server.count(event_kind::released), goal);
+  EXPECT_EQ(p.client.c.open_channels(), 0u);
+  EXPECT_EQ(p.client.pool.bytes_in_use(), 0u);
+  EXPECT_EQ(p.server.pool.bytes_in_use(), 0u);
+}
+
+TEST(connection_abuse, floods_of_control_frames_end_in_calm) {
+  const std::string floods[] = {
+      std::string("\x05\x05\x40\x00\x06\x00\x00\x00", 8),   // STOP of a free id
+      std::string("\x04\x05\x40\x00\x06\x00\x00\x00", 8),   // RESET of a free id
+      std::string("\x03\x00\x40\x00\x01\x00\x00\x00", 8),   // CREDIT of one byte
+      std::string("\x0b\x00\x00\x00", 4),                   // skipped types
+      std::string("\x02\x03\x10\x00\x04\x06\x03", 5),       // refused at once, below
+  };
+  for (int i = 0; i < 4; ++i) {
+    pair p;
+    p.settle();
+    std::string read;
+    for (int k = 0; k < 1'500; ++k) read += floods[i];
+    bool paused = false;
+    for (int k = 0; k < 20 && !p.server.c.over(); ++k) {
+      p.server.give(read);
+      paused = paused || p.server.c.receive_after() > p.server.now;
+    }
+    EXPECT_TRUE(paused) << i;
+    ASSERT_TRUE(p.server.c.over()) << i;
+    EXPECT_EQ(p.server.last(event_kind::closed)->code, number(errc::calm)) << i;
+  }
+}
+
+TEST(connection_abuse, rapid_resets_end_in_calm_and_never_exceed_the_slots) {
+  settings few;
+  few.announced.channels_max = 16;
+  pair p({}, few);
+  p.settle();
+  p.server.on_event = [&](const event& e) {
+    if (e.kind == event_kind::reset) p.server.c.work_done(e.channel);
+  };
+  int opened = 0;
+  for (; opened < 1'000 && !p.server.c.over(); ++opened) {
+    const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "op"}, {}, end_mark::open);
+    ASSERT_TRUE(id);
+    p.server.give(p.client.take());
+    p.client.c.reset(*id, 6);
+    p.server.give(p.client.take());
+    ASSERT_LE(p.server.c.open_channels(), 16u);
+    p.client.give(p.server.take());
+    if (p.client.c.over()) break;
+  }
+  EXPECT_LT(opened, 500);
+  EXPECT_EQ(p.server.last(event_kind::closed)->code, number(errc::calm));
+}
+
+TEST(connection_abuse, a_paused_peer_may_go_on_when_its_debt_is_paid) {
+  pair p;
+  p.settle();
+  const std::string stale("\x05\x05\x40\x00\x06\x00\x00\x00", 8);
+  std::string read;
+  for (int k = 0; k < 4'200; ++k) read += stale;
+  p.server.give(read);
+  ASSERT_FALSE(p.server.c.over());
+  const instant until = p.server.c.receive_after();
+  EXPECT_GT(until, p.server.now);
+  EXPECT_LT(until, p.server.now + std::chrono::seconds(1));
+  p.advance(std::chrono::seconds(2));
+  ASSERT_TRUE(p.client.c.send(message_channel, as_bytes("calm again")));
+  p.settle();
+  EXPECT_LE(p.server.c.receive_after(), p.server.now);
+  EXPECT_EQ(p.server.text_of(message_channel), "calm again");
+}
+
+}  // namespace
+}  // namespace hawser::proto::testing
