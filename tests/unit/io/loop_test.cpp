@@ -269,7 +269,7 @@ TEST(remote_queue, one_turn_runs_a_bounded_amount_in_order) {
 
 // Producers, waiters for room and the loop's death at the same time: for the thread sanitizer as much as for the result.
 TEST(remote_queue, survives_producers_that_post_while_the_loop_dies) {
-  for (int round = 0; round < 200 / HAWSER_COUNT_SCALE; ++round) {
+  for (int round = 0; round < 40 / HAWSER_COUNT_SCALE; ++round) {
     auto on = std::make_unique<loop>(loop_options{.wait = wait_policy::block, .remote_bytes_max = 2048});
     std::vector<std::thread> producers;
     for (int p = 0; p < 3; ++p) {
