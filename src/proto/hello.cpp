@@ -212,7 +212,8 @@ errc parse_hello(byte_view payload, remote_hello& out) noexcept {
     if (from.failed()) return errc::protocol;
     if (type == 0 || type > field_last) continue;      // grease, or of a later version
     const std::uint32_t bit = 1u << type;
-    if ((seen & bit) != 0 || !read_field(static_cast<field>(type), value, out)) return errc::protocol;
+    if ((seen & bit) != 0) return errc::protocol;
+    if (!read_field(static_cast<field>(type), value, out)) return static_cast<field>(type) == field::name ? errc::name_invalid : errc::protocol;
     seen |= bit;
   }
   if (from.failed()) return errc::protocol;

@@ -158,14 +158,14 @@ TEST(hello, a_name_is_utf8_of_1_to_64_bytes) {
   const auto frame = frame_of(default_limits(), who);
   EXPECT_EQ(parse_hello(payload_of(frame), out), errc{});
   EXPECT_EQ(out.name, longest);
-  EXPECT_EQ(parsed("0f 00"), errc::protocol);
-  EXPECT_EQ(parsed("0f 02 c3 28"), errc::protocol);
+  EXPECT_EQ(parsed("0f 00"), errc::name_invalid);
+  EXPECT_EQ(parsed("0f 02 c3 28"), errc::name_invalid);
   EXPECT_EQ(parsed("0f 41" + [] {
               std::string hex;
               for (int i = 0; i < 65; ++i) hex += " 61";
               return hex;
             }()),
-            errc::protocol);
+            errc::name_invalid);
   who.name += 'a';
   EXPECT_EQ(check_identity(who), errc::name_invalid);
 }
