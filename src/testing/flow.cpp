@@ -330,12 +330,14 @@ void world::make_ready(connection& c, unsigned which) {
                         (in.arrived > in.read || (in.end_arrived && !s.end_delivered));
   if (!receives && !failure_due(s, in) && !s.connected_due && !s.sent_due) return;
   s.queued = true;
+  mark_due(*s.owner);
   s.owner->ready.push({.is_listener = false, .slot = c.slot, .generation = c.generation, .side = static_cast<std::uint8_t>(which)});
 }
 
 void world::make_ready(std::uint32_t slot, listener& l) {
   if (l.queued || l.pausing || l.backlog.empty()) return;
   l.queued = true;
+  mark_due(*l.owner);
   l.owner->ready.push({.is_listener = true, .slot = slot, .generation = l.generation, .side = 0});
 }
 

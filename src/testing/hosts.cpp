@@ -57,6 +57,9 @@ process& world::make_process(machine& home, loop_options options) {
   auto made = std::make_unique<process>();
   process& p = *made;
   p.home = &home;
+  p.index = processes_.size();
+  due_.push_back(1);
+  wake_at_.push_back(now_);
   auto engine = std::make_unique<host_engine>(*this, p);
   p.engine = engine.get();
   options.wait = wait_policy::block;

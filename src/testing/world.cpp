@@ -24,6 +24,10 @@ constexpr unsigned free_polls = 1000;
 constexpr duration poll_cost = 100us;
 // Passes at one and the same instant; beyond, the programs chase each other for ever.
 constexpr std::uint64_t steps_at_instant_max = 50'000'000;
+// Up to so many programs, each is asked before every jump of time when it wants a turn: then even a program that was touched from
+// outside of its own turns (a test may, being one thread) is never late. Beyond, that is noticed at every sixteenth jump.
+constexpr std::size_t asked_always_max = 256;
+constexpr std::uint64_t asked_every = 16;
 // Real time to wait for another thread's wake() when nothing in the simulation can ever happen.
 constexpr auto outside_patience = 10s;
 
@@ -85,8 +89,9 @@ void world::dispatch(const event& e) {
   if (e.kind == event_kind::action) {
     auto node = actions_.extract(e.position);
     trace_.record(now_, "network", 0, 0, happening::action, 0, 0);
+    read_clocks();
     node.mapped()();
-    return;
+    return ask_all_when();
   }
   if (e.kind == event_kind::wire_free) {
     link& of = *links_by_number_[e.slot];
@@ -138,39 +143,59 @@ bool world::run_due_events() {
   return any;
 }
 
+void world::ask_when(const process& p) noexcept {
+  wake_at_[p.index] = p.dead ? never : after(now_, p.on->next_timeout());
+}
+
+void world::ask_all_when() noexcept {
+  for (const auto& p : processes_) ask_when(*p);
+}
+
+// For the code outside of turns that comes next: it may arm timers on any loop.
+void world::read_clocks() noexcept {
+  for (const auto& p : processes_) {
+    if (!p->dead) p->on->read_clock();
+  }
+}
+
 // Everybody but the driver, whose loop calls us, takes one turn if there is something to do. By index: an action or a handler may make
 // hosts.
 bool world::pass(process* driver) {
   HAWSER_EXPECTS(++steps_at_instant_ < steps_at_instant_max, "simulated programs stay busy for ever without any time passing");
   bool any = run_due_events();
+  if (any_woken_.exchange(false)) {
+    for (const auto& p : processes_) {
+      if (p->woken.load(std::memory_order_relaxed)) mark_due(*p);
+    }
+  }
   for (std::size_t i = 0; i < processes_.size(); ++i) {
+    if (!due_[i] && wake_at_[i] > now_) continue;
     process& p = *processes_[i];
     if (&p == driver || p.dead || p.home->frozen) continue;
-    if (p.ready.empty() && !p.woken.load(std::memory_order_relaxed) && p.on->next_timeout() > duration::zero()) continue;
+    due_[i] = 0;
     turning_ = &p;
     p.on->poll();
     turning_ = nullptr;
+    ask_when(p);
     any = true;
   }
   return any;
 }
 
-void world::set_now(instant now) {
+void world::set_now(instant now) noexcept {
   if (now <= now_) return;
   now_ = now;
   steps_at_instant_ = 0;
-  for (auto& p : processes_) {
-    if (!p->dead) p->on->read_clock();
-  }
 }
 
 // To the next instant at which something happens, `limit` at most. False when nothing ever will.
 bool world::advance(instant limit, process* driver) {
+  if (processes_.size() <= asked_always_max || ++jumps_ % asked_every == 0 || events_.empty()) ask_all_when();
   instant next = events_.empty() ? limit : std::min(limit, events_.front().at);
-  for (auto& p : processes_) {
-    if (p.get() == driver || p->dead || p->home->frozen) continue;
-    const duration wait = p->on->next_timeout();
-    if (wait != duration::max()) next = std::min(next, after(now_, wait));
+  for (std::size_t i = 0; i < processes_.size(); ++i) {
+    if (wake_at_[i] >= next) continue;
+    const process& p = *processes_[i];
+    if (&p != driver && !p.dead && !p.home->frozen) next = wake_at_[i];
   }
   if (next == never) return false;
   set_now(next);
@@ -179,17 +204,19 @@ bool world::advance(instant limit, process* driver) {
 
 void world::run_until(instant limit, const std::function<bool()>* done, bool& held) {
   const driving guard(*this);
+  ask_all_when();
   for (;;) {
-    if (done && (held = (*done)())) return;
+    if (done && (held = (*done)())) break;
     if (pass(nullptr)) continue;
-    if (now_ >= limit) return;
-    if (!advance(limit, nullptr)) return;
+    if (now_ >= limit || !advance(limit, nullptr)) break;
   }
+  read_clocks();
 }
 
 // The driver's loop waits inside this call, so the rest of the world goes on here.
 void world::drive(process& driver, instant until) {
   const bool waits = until > now_;
+  ask_all_when();
   bool quiet = !pass(&driver);
   for (;;) {
     const bool frozen = driver.home->frozen;
@@ -208,6 +235,7 @@ void world::drive(process& driver, instant until) {
   } else if (++driver.empty_polls > free_polls) {
     set_now(now_ + poll_cost);
   }
+  read_clocks();
 }
 
 // Every program waits without a limit and nothing is under way. Only another thread can change that, by loop::remote().
@@ -223,7 +251,9 @@ void world::wait_outside(process& driver) {
 }
 
 void world::wake(process& sleeper) noexcept {
-  if (sleeper.woken.exchange(true)) return;
+  const bool news = !sleeper.woken.exchange(true);
+  any_woken_.store(true);
+  if (!news) return;
   // Taken and released, so that the waiter has either seen the flag or waits already.
   { const std::lock_guard lock(outside_); }
   outside_woke_.notify_all();
@@ -241,7 +271,9 @@ std::size_t world::turn(process& driver, instant until, instant& now) {
   now = now_;
   if (driver.dead) return 0;
   turning_ = &driver;
-  return driver.engine->hand_out();
+  const std::size_t done = driver.engine->hand_out();
+  due_[driver.index] = !driver.ready.empty();
+  return done;
 }
 
 void world::note(const machine& host, happening what, std::uint64_t connection, std::uint64_t count, std::uint64_t content) {

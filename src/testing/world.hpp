@@ -48,6 +48,7 @@ struct ready_item {
 // A program on a machine: one loop.
 struct process {
   machine* home = nullptr;
+  std::size_t index = 0;       // in the world's list
   std::unique_ptr<loop> on;
   host_engine* engine = nullptr;
   bool dead = false;
@@ -145,8 +146,12 @@ class world {
   bool run_due_events();
   void dispatch(const event& e);
   bool pass(process* driver);
+  void mark_due(const process& p) noexcept { due_[p.index] = 1; }
+  void ask_when(const process& p) noexcept;
+  void ask_all_when() noexcept;
+  void read_clocks() noexcept;
   bool advance(instant limit, process* driver);
-  void set_now(instant now);
+  void set_now(instant now) noexcept;
   void drive(process& driver, instant until);
   void wait_outside(process& driver);
 
@@ -212,6 +217,11 @@ class world {
   std::map<std::string, std::vector<endpoint>, std::less<>> names_;
   std::map<std::string, bool, std::less<>> silent_names_;
   std::vector<std::unique_ptr<process>> processes_;
+  // Beside the processes, so that a look for who has something to do stays in a few cache lines.
+  std::vector<std::uint8_t> due_;          // has completions, or was woken
+  std::vector<instant> wake_at_;           // when its loop wants a turn, as it was asked last
+  std::uint64_t jumps_ = 0;
+  std::atomic<bool> any_woken_{false};
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::unique_ptr<link>> links_;
   std::vector<link*> links_by_number_;
   std::vector<std::unique_ptr<connection>> connections_;
