@@ -86,13 +86,15 @@ resolution resolve(loop& on, const endpoint& where, duration timeout, resolution
     s.known.emplace(std::move(answer));
     on.arm(s, when);
   };
-  const instant limit = after(on.now(), timeout);
+  // Read here: the loop's own time may be old when nobody has turned it for a while, and a look-up must not begin timed out.
+  const instant asked_at = on.engine().now();
+  const instant limit = after(asked_at, timeout);
   if (!where.valid()) {
     answer_at(on.now(), failure(errc::address_invalid));
   } else if (where.kind() != endpoint::family::host_name) {
     answer_at(on.now(), std::vector<endpoint>{where});
   } else if (auto table = on.engine().look_up(where)) {
-    const instant when = after(on.now(), table->delay);
+    const instant when = after(asked_at, table->delay);
     if (when < limit) {
       answer_at(when, std::move(table->addresses));
     } else {
