@@ -78,8 +78,14 @@ using channel_transitions = std::array<std::array<channel_step, channel_input_co
 extern const std::array<channel_transitions, mutation_count> channel_rules;
 }  // namespace detail
 
+// What this build runs with. tests/model builds the floor once for each fault.
+#ifndef HAWSER_CHANNEL_MUTATION
+#define HAWSER_CHANNEL_MUTATION none
+#endif
+inline constexpr mutation built_in_fault = mutation::HAWSER_CHANNEL_MUTATION;
+
 // The transition function. With `violation` the state stays as it is.
-inline channel_step transition(channel_state state, channel_input input, mutation fault = mutation::none) noexcept {
+inline channel_step transition(channel_state state, channel_input input, mutation fault = built_in_fault) noexcept {
   return detail::channel_rules[static_cast<std::size_t>(fault)][static_cast<std::size_t>(state)][static_cast<std::size_t>(input)];
 }
 

@@ -49,6 +49,7 @@ inline constexpr std::uint32_t answered = 1u << 25;        // something was sent
 inline constexpr std::uint32_t finished_event = 1u << 26;  // to report: the peer's FIN
 inline constexpr std::uint32_t reset_event = 1u << 27;     // to report: code_reset, by our own timer
 inline constexpr std::uint32_t writable_event = 1u << 28;
+inline constexpr std::uint32_t stop_received = 1u << 30;   // nothing but FIN or RESET goes any more
 inline constexpr std::uint32_t released_event = 1u << 29;  // to report last; then the slot is free
 }  // namespace channel_flag
 

@@ -99,7 +99,7 @@ channel* connection::parts::sendable(channel_id id, std::error_code& why) noexce
     return nullptr;
   }
   channel* of = table.find(id);
-  if (!of || of->has(channel_flag::reset_sent | channel_flag::reset_received | channel_flag::reset_due)) {
+  if (!of || of->has(channel_flag::reset_sent | channel_flag::reset_received | channel_flag::reset_due | channel_flag::stop_received)) {
     why = errc::closed;
     return nullptr;
   }
@@ -326,13 +326,22 @@ result<> connection::write_head(channel_id id, byte_view tlvs) {
 }
 
 result<> connection::finish(channel_id id) {
+  parts& p = *parts_;
   std::error_code why;
-  channel* of = parts_->sendable(id, why);
-  if (!of) return failure(why);
-  return parts_->finish(*of);
+  channel* of = p.sendable(id, why);
+  if (of) return p.finish(*of);
+  // The answer to a STOP.
+  of = p.over ? nullptr : p.table.find(id);
+  if (!of || !of->has(channel_flag::stop_received) || of->has(channel_flag::reset_sent | channel_flag::reset_received)) return failure(why);
+  return can_send(of->state) && !of->has(channel_flag::fin_due) ? p.finish(*of) : failure(errc::end_of_stream);
 }
 
 result<> connection::parts::finish(channel& of) {
+  // A message that a STOP has cut cannot end with FIN.
+  if (of.has(channel_flag::more_sent)) {
+    end_locally(of, static_cast<std::uint32_t>(errc::cancelled), {});
+    return {};
+  }
   if (of.queue || !out.has_slots()) {
     of.set(channel_flag::fin_due);
     queue.queue_of(of);

@@ -47,13 +47,15 @@ struct remote_side {
   remote_open open{};                    // of the last `opened` event
 };
 
-// A code as the application sees it: what the wire does not define is internal.
-constexpr std::uint32_t code_from_wire(std::uint32_t code) noexcept {
-  return code <= static_cast<std::uint32_t>(errc::veto) || code >= 0x10000 ? code : static_cast<std::uint32_t>(errc::internal);
+// A code as the application sees it: 0 is an orderly end, what the wire does not define is internal.
+inline std::uint32_t code_from_wire(std::uint32_t code) noexcept {
+  return code == 0 ? 0 : static_cast<std::uint32_t>(error_from_wire(code).value());
 }
 
 // What a read of that many bytes may cost: with the overhead of small frames, and room for a last frame that is larger than needed.
+// While a message is half here, half a window: no sensible frame is larger.
 inline std::uint64_t wanted_cost(const channel& of) noexcept {
+  if (of.incoming && of.want_bytes == 0) return of.in.window() / 2;
   return of.want_bytes == 0 ? 0 : std::uint64_t{of.want_bytes} + of.want_bytes / 256 + of.in.window() / 2 + frame_cost;
 }
 

@@ -536,6 +536,13 @@ connection::parts::progress connection::parts::handle_stop(byte_view payload, ev
   of->state = taken.next;
   if (!can_send(of->state)) return progress::nothing;
   if (is_peers(of->state)) of->set(channel_flag::abnormal);
+  // What waits is not wanted, and the peer grants no more credit for it: it would only hold up the FIN.
+  if (of->queue && of->queue->in_message) of->set(channel_flag::more_sent);
+  const bool finished = of->has(channel_flag::fin_due);
+  queue.discard(*of);
+  of->clear(channel_flag::fin_due | channel_flag::wants_writable | channel_flag::writable_event);
+  of->set(channel_flag::stop_received);
+  if (finished) (void)finish(*of);
   if (of->has(channel_flag::forgotten | channel_flag::reset_sent | channel_flag::reset_due)) return progress::nothing;
   to = event{};
   to.kind = event_kind::stopped;

@@ -245,11 +245,7 @@ void connection::parts::check_channel_credit(channel& of) noexcept {
 
 // A message is half here and the peer may lack the credit for the rest (C4).
 void connection::parts::seek_budget(channel& of) {
-  if (!of.in.short_of(of.in.window() / 2)) {
-    // What is returnable may be all the peer waits for.
-    if (of.in.due(of.in.window() / 2)) mark_dirty(of, channel_flag::credit_due);
-    return;
-  }
+  if (!of.in.short_of(of.in.window() / 2)) return check_channel_credit(of);   // what is returnable may be all the peer waits for
   if (of.has(channel_flag::waits_budget)) return;
   if (!of.has(channel_flag::places_budget)) {
     if (!budget.enter(of.id)) {
@@ -267,7 +263,7 @@ void connection::parts::grant_from_budget(channel& of) {
   const std::uint64_t rest = with.announced.message_bytes_max - std::min<std::uint64_t>(here, with.announced.message_bytes_max);
   // As much again as is here: a large message comes quickly, and one that ends early leaves little behind.
   const std::uint64_t wanted = std::max(half, std::min(rest + frame_cost, here));
-  if (!of.in.short_of(wanted)) return;
+  if (!of.in.short_of(wanted)) return check_channel_credit(of);
   const std::int64_t there = of.in.outstanding() + of.in.returnable();
   of.in.extra(static_cast<std::uint32_t>(static_cast<std::int64_t>(wanted) - there));
   mark_dirty(of, channel_flag::credit_due);
