@@ -123,6 +123,7 @@ void peer_connection::on_writable(proto::channel_id channel) {
 }
 
 void peer_connection::on_go_away() {
+  retire_lanes();
   if (phase_ == phase::open) phase_ = phase::closing;
   fail_queued(make_error_code(errc::refused));
 }

@@ -84,6 +84,7 @@ result<> peer_connection::send(byte_view message) {
 void peer_connection::close(std::uint32_t code, duration drain, std::string_view text) {
   if (torn_ || phase_ == phase::over || closed_here_) return;
   closed_here_ = true;
+  retire_lanes();
   if (phase_ == phase::open) phase_ = phase::closing;
   flushing_ = code == 0;
   wire_->go_away(core_->home().now(), code, drain, text);
@@ -93,6 +94,7 @@ void peer_connection::close(std::uint32_t code, duration drain, std::string_view
 void peer_connection::begin_drain(duration drain) {
   if (torn_ || phase_ == phase::over) return;
   if (phase_ == phase::handshake || phase_ == phase::undecided) return abort();
+  retire_lanes();
   phase_ = phase::closing;
   wire_->go_away(core_->home().now(), 0, drain);
   changed();
@@ -105,6 +107,7 @@ void peer_connection::abort() {
   }
   aborted_ = closed_here_ = true;
   phase_ = phase::closing;
+  retire_lanes();
   if (pair_) pair_->cut();
   else link_.abort(make_error_code(errc::closed));
   changed();
@@ -161,6 +164,14 @@ void peer_connection::fail_queued(std::error_code reason) {
     const ref<channel_state> next(static_cast<channel_state*>(queued_.front()));
     forget_queued(*next);
     next->fail_unopened(reason);
+  }
+}
+
+// Plain messages end here. What other threads have handed over goes out as far as there is room.
+void peer_connection::retire_lanes() {
+  for (const auto& one : std::exchange(lanes_, {})) {
+    if (phase_ == phase::open) one->push();
+    one->depart();
   }
 }
 
@@ -299,7 +310,7 @@ void peer_connection::tear_down() {
     forget_queued(call);
     call.lose(make_error_code(errc::closed));
   }
-  for (const auto& one : std::exchange(lanes_, {})) one->depart();
+  retire_lanes();
   writable_waiters_.resume_all_later(core_->home());
   answer_dial(failure(errc::closed));
   if (std::exchange(announced_, false) && !self_) {
@@ -358,8 +369,7 @@ void peer_connection::on_closed(std::error_code reason) {
   if (announced_ && !self_) core_->unregister(*this);
   fail_queued(make_error_code(reason && reason != errc::closed ? errc::connection_lost : errc::refused));
   if (torn_) return;
-  for (const auto& one : std::exchange(lanes_, {})) one->depart();
-  if (torn_) return;
+  retire_lanes();
   writable_waiters_.resume_all_later(core_->home());
   if (std::exchange(announced_, false) && !self_) {
     if (peer_hooks* hooks = core_->hooks()) {

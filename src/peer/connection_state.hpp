@@ -137,6 +137,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   void on_closed(std::error_code reason);
   void open_queued();
   void fail_queued(std::error_code reason);
+  void retire_lanes();
   void settle();
   void leave_handshake() noexcept;
   void forget_wire();

@@ -72,6 +72,19 @@ void lane::pump() {
     const std::lock_guard hold(lock_);
     pump_asked_ = false;
   }
+  push();
+  {
+    const std::lock_guard hold(lock_);
+    if (bytes_held_ <= bytes_max_ / 2) woken.swap(waiting_);
+  }
+  for (auto& work : woken) work();
+}
+
+// Sends as long as the connection has room.
+void lane::push() {
+  // A hook of the user's that is told of a message may end the connection, which asks for this again.
+  if (pushing_) return;
+  pushing_ = true;
   while (to_) {
     if (sent_ == sending_.size()) {
       sending_.clear();
@@ -100,24 +113,18 @@ void lane::pump() {
     }
     bytes_held_ -= sent_ - began;
   }
-  {
-    const std::lock_guard hold(lock_);
-    if (bytes_held_ <= bytes_max_ / 2 || departed_) woken.swap(waiting_);
-  }
-  for (auto& work : woken) work();
+  pushing_ = false;
 }
 
 void lane::depart() noexcept {
   to_ = nullptr;
-  std::vector<std::move_only_function<void()>> woken;
-  {
-    const std::lock_guard hold(lock_);
-    departed_ = true;
-    block_ = {};
-    bytes_held_ = 0;
-    woken.swap(waiting_);
-  }
-  for (auto& work : woken) work();
+  const std::lock_guard hold(lock_);
+  departed_ = true;
+  block_ = {};
+  bytes_held_ = 0;
+  // Who waits for room learns of the end by trying. Not from in here: this may be a command of the user's.
+  for (auto& work : waiting_) static_cast<void>(way_.post(std::move(work)));
+  waiting_.clear();
 }
 
 }  // namespace detail

@@ -28,7 +28,8 @@ class lane final : public std::enable_shared_from_this<lane> {
 
   // -- the loop's thread
   void pump();
-  void depart() noexcept;       // the connection has ended
+  void push();                  // as pump(), without telling those who wait for room
+  void depart() noexcept;       // the connection takes nothing more
   bool empty();
 
  private:
@@ -47,6 +48,7 @@ class lane final : public std::enable_shared_from_this<lane> {
   // the loop's
   std::vector<std::byte> sending_;
   std::size_t sent_ = 0;                     // how far sending_ is through
+  bool pushing_ = false;
   peer_connection* to_;                      // the connection owns this lane, and says when it goes
 };
 
