@@ -35,6 +35,11 @@ std::uint64_t fixed_buffer(std::uint32_t wanted, const io::socket_options& optio
 
 wire& world::outgoing(connection& c, unsigned which) noexcept { return c.route->directions[c.flipped ? which ^ 1u : which]; }
 
+duration world::delay_by_chance(const link_options& how) noexcept {
+  if (how.jitter <= duration::zero()) return duration::zero();
+  return duration(static_cast<duration::rep>(chance_.below(static_cast<std::uint64_t>(how.jitter.count()) + 1)));
+}
+
 duration world::round_trip(connection& c) noexcept { return outgoing(c, 0).how.lag + outgoing(c, 1).how.lag; }
 
 // What the receiver of `sender`'s bytes can hold, under way included.
@@ -197,10 +202,7 @@ void world::transmit(connection& c, unsigned which, wire& w) {
   p.sent += size;
   const bool end = p.end_wanted && p.sent == p.written && !c.sides[which].sending;
   p.end_sent = p.end_sent || end;
-  instant arrival = w.busy_until + w.how.lag;
-  if (w.how.jitter > duration::zero()) {
-    arrival += duration(static_cast<duration::rep>(chance_.below(static_cast<std::uint64_t>(w.how.jitter.count()) + 1)));
-  }
+  const instant arrival = w.busy_until + w.how.lag + delay_by_chance(w.how);
   p.last_arrival = std::max(p.last_arrival, arrival);
   schedule(event_kind::arrive, p.last_arrival, c, which, p.sent, end);
 }

@@ -212,8 +212,7 @@ result<io::socket_id> world::connect(process& by, const endpoint& where, const i
 
 void world::send_syn(connection& c) {
   const wire& w = outgoing(c, 0);
-  const duration chance = w.how.jitter > duration::zero() ? duration(static_cast<duration::rep>(chance_.below(static_cast<std::uint64_t>(w.how.jitter.count()) + 1))) : duration::zero();
-  if (!c.route->down) schedule(event_kind::syn, now_ + w.how.lag + chance, c, 1);
+  if (!c.route->down) schedule(event_kind::syn, now_ + w.how.lag + delay_by_chance(w.how), c, 1);
   schedule(event_kind::syn_retry, now_ + (1s * (1 << c.attempts)), c, 0);
   ++c.attempts;
 }

@@ -54,7 +54,12 @@ class driving {
 };
 
 world::world(const network_options& options)
-    : options_(options), entropy_(mix(options.seed)), start_(first_instant), now_(first_instant), chance_(options.seed), trace_(first_instant, options.seed) {}
+    : options_(options),
+      entropy_(mix(options.seed)),
+      start_(first_instant),
+      now_(first_instant),
+      chance_(options.seed),
+      trace_(first_instant, options.seed) {}
 
 // Sends in flight hold buffers of the loops, and the loops' engines refer to the world.
 world::~world() {

@@ -191,6 +191,7 @@ class world {
   void begin_waiting(side& s) noexcept;
   duration user_timeout(const side& s) const noexcept;
   duration round_trip(connection& c) noexcept;
+  duration delay_by_chance(const link_options& how) noexcept;
 
   // closing.cpp
   void drained(connection& c, unsigned which);

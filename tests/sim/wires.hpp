@@ -130,7 +130,7 @@ class server final : public io::listener_events {
 class pair {
  public:
   explicit pair(testing::network& net)
-      : a((net.host("a"), net.host("b"), net.host("a"))), listening(net.host("b"), net.address("b", 7000)), client(a, net.address("b", 7000)), began(net.now()) {
+      : a(net.host("a")), listening(net.host("b"), net.address("b", 7000)), client(a, net.address("b", 7000)), began(net.now()) {
     net.run_until([this] { return client.connected && !listening.accepted.empty(); }, std::chrono::seconds(5));
   }
   end& far() { return *listening.accepted.at(0); }

@@ -35,7 +35,8 @@
 
 namespace hawser::testing {
 
-// How two hosts are joined. Each direction has its own speed; the connections between the two share it in turns.
+// How two hosts are joined. Each direction has its own speed; the connections between the two share it in turns. There is no slow
+// start: a link carries what it can from the first segment on.
 struct link_options {
   duration lag = std::chrono::microseconds(10);   // one way
   duration jitter{};                              // each segment takes up to this much longer; bytes never overtake each other
@@ -78,8 +79,8 @@ class network {
   network(const network&) = delete;
   network& operator=(const network&) = delete;
 
-  // The loop of a host. The first mention in host(), address(), link() or name() makes a host. Hosts have the addresses 10.0.0.1, 10.0.0.2, ... and fd00::1, fd00::2, ...
-  // in the order in which they are made, and their names resolve ("a:7000").
+  // The loop of a host. The first mention in host(), address(), link() or name() makes a host. Hosts have the addresses 10.0.0.1,
+  // 10.0.0.2, ... and fd00::1, fd00::2, ... in the order in which they are made, and their names resolve ("a:7000").
   loop& host(std::string_view name);
   // Makes a host that was not mentioned yet.
   loop& make_host(std::string_view name, const host_options& options);
