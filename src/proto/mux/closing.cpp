@@ -29,6 +29,7 @@ instant connection::receive_after() const noexcept {
   parts& p = *parts_;
   if (p.over) return p.now;
   if (!p.greeted && p.held.size() >= held_bytes_max) return never;
+  if (!p.with.abuse_buckets) return p.now;
   return after(p.now, p.meter.debt(to_bucket_time(p.now)));
 }
 

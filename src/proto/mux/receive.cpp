@@ -62,7 +62,7 @@ connection::parts::progress connection::parts::parse(event& to) {
     }
     if (meter_touched) {
       meter_touched = false;
-      if (meter.judge(to_bucket_time(now)) == abuse_meter::verdict::calm) return fail(errc::calm);
+      if (with.abuse_buckets && meter.judge(to_bucket_time(now)) == abuse_meter::verdict::calm) return fail(errc::calm);
     }
     if (reading == stage::header && stash_size == 0) {
       frame_at = never;
