@@ -26,7 +26,7 @@ class outbox {
   }
   void append(chunk piece);
 
-  // Position of the next byte in everything that was ever framed.
+  // Position of the next byte in everything that was ever framed. 0 is before all: a channel without a frame yet.
   std::uint64_t end() const noexcept { return end_; }
   // The bytes at a position, if they still lie in the open segment; else nullptr.
   std::byte* amend(std::uint64_t position) noexcept {
@@ -54,7 +54,7 @@ class outbox {
   buffer_pool* pool_;
   chain ready_;
   chunk open_;              // its bytes follow those of ready_
-  std::uint64_t end_ = 0;
+  std::uint64_t end_ = 1;
   std::size_t in_flight_ = 0;
 };
 

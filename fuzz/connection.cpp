@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include <hawser/proto/connection.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+// Hostile bytes against one connection. The first byte of the input chooses the role and how the rest is cut into reads and
+// what the application does; everything after it is what the peer says. What must hold whatever comes: no crash, no endless
+// loop, bounded memory, one closed event at most and nothing after it.
+
+namespace {
+
+using namespace hawser;
+using namespace hawser::proto;
+
+constexpr std::size_t memory_max = std::size_t{24} << 20;
+
+void demand(bool held) {
+  if (!held) std::abort();
+}
+
+struct application {
+  connection& c;
+  std::uint32_t choices;
+  instant now;
+  bool closed = false;
+
+  unsigned choose(unsigned n) {
+    choices = choices * 1664525u + 1013904223u;
+    return (choices >> 16) % n;
+  }
+  void act_on(const event& e) {
+    switch (choose(8)) {
+      case 0: (void)c.finish(e.channel); break;
+      case 1: c.reset(e.channel, 6, "gone"); break;
+      case 2: c.stop(e.channel, 6); break;
+      case 3: c.work_done(e.channel); break;
+      case 4: c.want(e.channel, 100'000); break;
+      case 5: (void)c.open(now, {.kind = channel_kind::request, .operation = "fuzz"}, as_bytes("first"), end_mark::end); break;
+      case 6: (void)c.send(message_channel, as_bytes("answer")); break;
+      default: break;
+    }
+  }
+  void drain() {
+    event e{};
+    while (c.poll_event(e)) {
+      demand(!closed);
+      closed = e.kind == event_kind::closed;
+      // Every byte that a view names must be readable.
+      unsigned sum = 0;
+      for (const std::byte b : e.bytes) sum += static_cast<unsigned>(b);
+      for (const char b : e.text) sum += static_cast<unsigned>(b);
+      if (e.open)
+        for (const char b : e.open->operation) sum += static_cast<unsigned>(b);
+      choices ^= sum;
+      if (e.kind == event_kind::hello) c.accept(now);
+      if ((e.kind == event_kind::data || e.kind == event_kind::message) && choose(4) != 0) c.consume(e.channel, e.cost);
+      if (e.channel > 1 && e.kind != event_kind::released) act_on(e);
+    }
+  }
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 2) return 0;
+  static const settings with = [] {
+    settings s;
+    s.announced.message_bytes_max = 64 * 1024;
+    s.announced.channels_max = 64;
+    s.reassembly_bytes_max = 256 * 1024;
+    return s;
+  }();
+  static const identity who;
+  buffer_pool pool(std::size_t{1} << 20);
+  const instant begin = instant{} + std::chrono::hours(1);
+  connection c((data[0] & 1) != 0 ? role::client : role::server, with, who, pool, begin, 1);
+  application app{.c = c, .choices = data[0], .now = begin};
+  const std::size_t read_max = (data[0] & 2) != 0 ? 7 : (data[0] & 4) != 0 ? 100 : SIZE_MAX;
+  byte_view rest = as_bytes(std::string_view(reinterpret_cast<const char*>(data) + 1, size - 1));
+  chain out(pool);
+  while (!rest.empty()) {
+    const byte_view part = rest.first(rest.size() < read_max ? rest.size() : read_max);
+    rest = rest.subspan(part.size());
+    app.now += std::chrono::milliseconds(app.choose(16) == 0 ? 10'000 : 1);
+    c.handle_bytes(app.now, part);
+    app.drain();
+    if (c.poll_timeout() <= app.now) c.handle_timeout(app.now);
+    app.drain();
+    if (app.choose(4) != 0) {
+      const std::size_t taken = c.poll_transmit(app.now, out, 1 + app.choose(40'000));
+      demand(taken == out.bytes());
+      out.clear();
+      c.handle_sent(app.now, taken);
+    }
+    demand(pool.bytes_in_use() < memory_max);
+  }
+  c.handle_end(app.now);
+  app.drain();
+  demand(app.closed && c.over());
+  return 0;
+}
