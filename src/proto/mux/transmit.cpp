@@ -160,6 +160,8 @@ void connection::parts::put_reset_frame(channel& of, std::string_view reason) {
 
 void connection::parts::tune(channel& of, std::uint32_t granted) noexcept {
   of.in.tune(granted, now, pulse.round_trip(), static_cast<std::uint32_t>(with.window_bytes_max));
+  // Without a round trip a window cannot tell that it is too small for a long line.
+  if (hello_here && pulse.wants_measurement(now)) quiet_ping_due = true;
   check_channel_credit(of);
 }
 
