@@ -82,7 +82,7 @@ struct peer_options {
   peer_hooks* hooks = nullptr;                    // must outlive the peer
   std::size_t connections_max = 10'000;           // accepted and dialled; a dialer beyond it gets errc::refused
   std::size_t handshakes_max = 1'024;             // accepted and not yet through
-  duration connect_timeout = std::chrono::seconds(10);      // one address
+  duration connect_timeout = std::chrono::seconds(10);      // the look-up and every address, up to the handshake
   duration resolve_timeout = std::chrono::seconds(5);
   duration stop_timeout = std::chrono::seconds(5);          // of the destructor's implied abort: none; of stop(): the default drain
   std::size_t calls_queued_max = 65'536;          // beyond the other side's channel limit, per connection

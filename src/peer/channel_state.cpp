@@ -150,7 +150,7 @@ void channel_state::on_reset(std::error_code reason) {
   } else {
     settle(outcome_of(reason));
   }
-  if (receive_done_) {
+  if (receive_done_ && !incoming_) {
     // All of the answer is here: only our own writing was cut short.
     stop_error_ = reason;
     send_done_ = true;

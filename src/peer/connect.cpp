@@ -18,7 +18,6 @@ task<result<connection>> peer_core::connect(ref<peer_core> core, endpoint where)
   dial_options how;
   how.resolve_timeout = options.resolve_timeout;
   how.timeout = options.connect_timeout;
-  if (where.kind() == endpoint::family::host_name) how.timeout += options.resolve_timeout;
   task<result<connected_socket>> dialling = dial(*self->loop_, where, how);
   task<result<connected_socket>> bounded = with_cancel(self->ending_.token(), std::move(dialling));
   result<connected_socket> socket = co_await std::move(bounded);
