@@ -30,7 +30,7 @@ instant connection::receive_after() const noexcept {
   if (p.over) return p.now;
   if (!p.greeted && p.held.size() >= held_bytes_max) return never;
   if (!p.with.abuse_buckets) return p.now;
-  return after(p.now, p.meter.debt(to_bucket_time(p.now)));
+  return p.with.abuse_buckets ? after(p.now, p.meter.debt(to_bucket_time(p.now))) : p.now;
 }
 
 // The connection is over: nothing more is parsed or framed.
@@ -131,6 +131,7 @@ void connection::parts::handle_timeout() {
     return;
   }
   if (now >= deadline_at) handle_deadlines();
+  if (table.open_count() == 0) table.trim();
   if (with.stall_timeout != duration::max()) handle_stalls();
   if (!ready()) return;
   switch (pulse.handle_timeout(now)) {

@@ -33,6 +33,7 @@ connection::parts::parts(role side_, const settings& with_, const identity& who,
       meter(with_.announced.channels_max, to_bucket_time(now_)),
       pulse(side_, seed * 0x9e3779b97f4a7c15u + 1, now_),
       shake(std::make_unique<handshake>()) {
+  static_assert(sizeof(void*) != 8 || sizeof(parts) <= 1136, "what an idle connection costs: say why before raising it");
   HAWSER_EXPECTS(check_limits(with.announced) == errc{}, "limits outside of what HELLO may announce");
   HAWSER_EXPECTS(check_identity(who) == errc{}, "an identity that HELLO cannot carry");
   const limits floor = floor_limits();
