@@ -59,7 +59,7 @@ inline std::uint64_t wanted_cost(const channel& of) noexcept {
   return of.want_bytes == 0 ? 0 : std::uint64_t{of.want_bytes} + of.want_bytes / 256 + of.in.window() / 2 + frame_cost;
 }
 
-// The state of a connection. receive.cpp parses, transmit.cpp frames, connection.cpp has the commands, closing.cpp ends it.
+// The state of a connection. receive.cpp parses, control.cpp handles what is not DATA, transmit.cpp frames, connection.cpp has the commands, closing.cpp ends it.
 struct connection::parts final : mux::commit_observer {
   parts(role side_, const settings& with_, const identity& who, buffer_pool& pool_, instant now_, std::uint64_t seed);
   ~parts();

@@ -10,8 +10,6 @@ namespace hawser::proto {
 
 namespace {
 constexpr std::size_t control_bytes_per_turn = 16 * 1024;
-constexpr std::uint32_t event_bits = channel_flag::finished_event | channel_flag::reset_event | channel_flag::writable_event |
-                                     channel_flag::released_event;
 constexpr std::uint32_t control_bits = channel_flag::credit_due | channel_flag::reset_due | channel_flag::stop_due | channel_flag::release_due;
 }  // namespace
 
