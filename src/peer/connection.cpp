@@ -35,6 +35,13 @@ connection_statistics connection::statistics() const { return state_ ? state_->s
 
 result<> connection::send(byte_view message) const { return state_ ? state_->send(message) : failure(errc::not_connected); }
 
+void connection::cork() const {
+  if (state_) state_->cork();
+}
+void connection::uncork() const {
+  if (state_) state_->uncork();
+}
+
 void connection::close() const {
   if (state_) state_->close(0, state_->core()->options().stop_timeout, {});
 }

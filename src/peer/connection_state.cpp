@@ -13,6 +13,8 @@
 namespace hawser::detail {
 namespace {
 
+constexpr std::size_t corked_bytes_max = 64 * 1024;
+
 std::uint64_t next_number() noexcept {
   static std::atomic<std::uint64_t> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -79,6 +81,11 @@ result<> peer_connection::send(byte_view message) {
     hooks->sending(to, peer_hooks::traffic::message, {}, message.size());
   }
   return {};
+}
+
+void peer_connection::uncork() noexcept {
+  corked_ = false;
+  touch();
 }
 
 void peer_connection::close(std::uint32_t code, duration drain, std::string_view text) {
@@ -197,7 +204,8 @@ void peer_connection::handle_end(instant now, std::error_code reason) {
 }
 
 std::size_t peer_connection::poll_transmit(instant now, chain& out, std::size_t max_bytes) {
-  return wire_ ? wire_->poll_transmit(now, out, max_bytes) : 0;
+  if (!wire_ || (corked_ && phase_ == phase::open && wire_->queued_bytes() < corked_bytes_max)) return 0;
+  return wire_->poll_transmit(now, out, max_bytes);
 }
 
 void peer_connection::handle_sent(instant now, std::size_t bytes) {

@@ -64,6 +64,8 @@ class peer_connection final : public counted<peer_connection>, public connection
 
   // -- commands of users
   result<> send(byte_view message);
+  void cork() noexcept { corked_ = phase_ == phase::open; }
+  void uncork() noexcept;
   void close(std::uint32_t code, duration drain, std::string_view text);
   void abort();
   void begin_drain(duration drain);
@@ -174,6 +176,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   bool draining_ : 1 = false;
   bool torn_ : 1 = false;               // the peer is gone, the stack may still be inside drain()
   bool aborted_ : 1 = false;
+  bool corked_ : 1 = false;
   bool flushing_ : 1 = false;           // closes as soon as everything queued is out
   bool closed_here_ : 1 = false;
   bool announced_ = false;

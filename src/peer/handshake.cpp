@@ -3,8 +3,8 @@
 
 #include <utility>
 
-// From a socket to an open connection: who is let in, and which of two connections to the same peer stays (INV-PEER-1: both ends
-// keep the same one, because the peer with the smaller id decides and the other waits for what it does).
+// From a socket to an open connection: who is let in, and which of two connections to the same peer stays: both ends
+// keep the same one, because the peer with the smaller id decides and the other waits for what it does.
 
 namespace hawser::detail {
 namespace {

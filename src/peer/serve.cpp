@@ -33,7 +33,8 @@ class handler_run {
     ~promise_type() {
       list_hook::unlink();
       state->set_run(nullptr);
-      if (entry) entry->end(state->how(), state->on().now() - state->began());
+      // The turn that began it may be this one: its clock reading would say that nothing takes time.
+      if (entry) entry->end(state->how(), state->on().engine().now() - state->began());
       core->run_ended();
     }
     ref<channel_state> state;

@@ -55,6 +55,11 @@ class connection {
   result<> send(byte_view message) const;
   result<> send(std::string_view text) const { return send(as_bytes(text)); }
 
+  // Between the two nothing leaves at the end of a turn, unless 64 KiB are waiting: for who knows that more is to come soon. Everything
+  // waits then, answers to the other side's liveness pings too. close() uncorks.
+  void cork() const;
+  void uncork() const;
+
   // Orderly: what is queued goes out, open requests end with errc::closed here and errc::connection_lost or the answer there.
   void close() const;
   void close(errc reason, std::string_view text = {}) const;      // the other side learns the reason
