@@ -178,6 +178,7 @@ void dialer::race::finish(result<connected_socket> answer) {
   on->disarm(overall);
   on->disarm(pace);
   later.unlink();
+  lookup = {};      // an answer that comes yet must not begin anew
   close_all();
   running = 0;
   next = addresses.size();

@@ -67,6 +67,20 @@ TEST_F(dial_test, each_failure_is_its_typed_error) {
   EXPECT_EQ(engine_->open_sockets(), 0u);
 }
 
+TEST_F(dial_test, a_name_that_answers_after_the_time_out_begins_nothing) {
+  name("late.example", {"10.0.0.2:80"}, 2s);
+  address("10.0.0.2:80", 1ms);
+  std::vector<std::error_code> answers;
+  dial_options options;
+  options.timeout = 1s;
+  const dialer kept(*loop_, "late.example:80", options, [&](result<connected_socket> got) {
+    answers.push_back(got ? std::error_code() : got.error());
+  });
+  run_for(5s);
+  EXPECT_EQ(answers, std::vector<std::error_code>{make_error_code(errc::connect_timeout)});
+  EXPECT_EQ(engine_->open_sockets(), 0u);
+}
+
 TEST_F(dial_test, a_port_that_connected_to_itself_is_refused) {
   address("10.0.0.5:40000", 1ms);
   engine_->addresses["10.0.0.5:40000"].itself = true;
