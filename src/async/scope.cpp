@@ -24,7 +24,10 @@ detail::spawned carry(task<> work) {
 bool detail::condemned(const execution* root) noexcept { return root->doomed; }
 
 void detail::finish_condemned(execution* root) noexcept {
-  if (!runs_now(root)) root->destroy();
+  if (runs_now(root)) return;
+  // Out of the scope's list first: destructors of the task's locals may cancel the scope.
+  root->unlink();
+  root->destroy();
 }
 
 detail::execution::~execution() {
@@ -42,6 +45,7 @@ scope::~scope() {
   closing_ = true;
   cancel();
   while (detail::execution* spared = tasks_.pop_front()) spared->owner = nullptr;
+  joining_.resume_all_later(*loop_);
 }
 
 void scope::spawn(task<> work) {

@@ -73,8 +73,13 @@ class bounded_await {
     root_ = current_execution();
     inner_.then(outer);
   }
+  // Destructors of the inner task's locals may cancel the scope that this belongs to, so it counts as running meanwhile.
   void give_up(errc reason) {
+    running here{root_, innermost};
+    innermost = &here;
     inner_.reset();
+    innermost = here.outer;
+    if (here.root && condemned(here.root)) return finish_condemned(here.root);
     reason_ = reason;
     detail::resume(outer_, root_);
   }

@@ -57,6 +57,40 @@ TEST_F(with_cancel_test, cancelled_before_the_start_never_starts) {
   EXPECT_FALSE(ran);
 }
 
+// The await is destroyed with the task that holds it, and must not go on to resume that task.
+TEST_F(with_cancel_test, the_locals_of_what_is_given_up_may_cancel_the_scope_of_who_awaits_it) {
+  struct cancels_at_end {
+    explicit cancels_at_end(scope& of) noexcept : in(&of) {}
+    cancels_at_end(const cancels_at_end&) = delete;
+    ~cancels_at_end() { in->cancel(); }
+    scope* in;
+  };
+  scope tasks(loop_);
+  auto inner = [&]() -> task<result<>> {
+    const cancels_at_end local(tasks);
+    co_await sleep_until(loop_, never);
+    co_return result<>();
+  };
+  bool resumed = false;
+  auto by_token = [&](live) -> task<> {
+    static_cast<void>(co_await with_cancel(source_.token(), inner()));
+    resumed = true;
+  };
+  auto by_time = [&](live) -> task<> {
+    static_cast<void>(co_await with_deadline(loop_, after(loop_.now(), std::chrono::milliseconds(1)), inner()));
+    resumed = true;
+  };
+  tasks.spawn(by_token(live(alive_)));
+  source_.cancel();
+  turns(2);
+  EXPECT_EQ(alive_, 0);
+  tasks.spawn(by_time(live(alive_)));
+  loop_.run_once(std::chrono::milliseconds(5));
+  EXPECT_EQ(alive_, 0);
+  EXPECT_FALSE(resumed);
+  EXPECT_EQ(tasks.count(), 0u);
+}
+
 TEST_F(with_cancel_test, the_inner_task_may_cancel_itself) {
   auto first_step = [&](live) -> task<result<int>> {
     source_.cancel();

@@ -191,6 +191,47 @@ TEST_F(scope_test, tasks_and_their_locals_may_spawn_more) {
   EXPECT_EQ(ended, 128);
 }
 
+struct cancels_at_end {
+  scope* in;
+  explicit cancels_at_end(scope& of) noexcept : in(&of) {}
+  cancels_at_end(const cancels_at_end&) = delete;
+  ~cancels_at_end() { in->cancel(); }
+};
+
+TEST_F(scope_test, a_doomed_task_whose_locals_cancel_again_is_destroyed_once) {
+  int alive = 0;
+  scope tasks(loop_);
+  auto doomed = [&](live) -> task<> {
+    const cancels_at_end local(tasks);
+    tasks.cancel();
+    co_await sleep_until(loop_, never);
+  };
+  tasks.spawn(doomed(live(alive)));
+  EXPECT_EQ(alive, 0);
+  EXPECT_EQ(tasks.count(), 0u);
+}
+
+TEST_F(scope_test, a_scope_destroyed_by_its_own_task_wakes_who_joins_it) {
+  auto tasks = std::make_unique<scope>(loop_);
+  event go(loop_);
+  auto destroys = [&]() -> task<> {
+    co_await go.wait();
+    tasks.reset();
+  };
+  bool joined = false;
+  auto joins = [&]() -> task<> {
+    co_await tasks->join();
+    joined = true;
+  };
+  scope others(loop_);
+  tasks->spawn(destroys());
+  others.spawn(joins());
+  go.set();
+  turns(3);
+  EXPECT_FALSE(tasks);
+  EXPECT_TRUE(joined);
+}
+
 TEST_F(scope_test, an_exception_goes_to_the_handler_and_the_others_go_on) {
   std::vector<std::string> heard;
   auto hear = [&](std::exception_ptr reason) {
