@@ -8,13 +8,6 @@ namespace {
 
 constexpr unsigned immediate_completions_max = 256;
 
-struct immediate_count {
-  const loop* of;
-  std::uint64_t turn;
-  unsigned count;
-};
-constinit thread_local immediate_count immediate{};
-
 class first_step final : public io::job {
  public:
   explicit first_step(std::coroutine_handle<> root) noexcept : root_(root) {}
@@ -27,8 +20,7 @@ class first_step final : public io::job {
 }  // namespace
 
 bool may_complete_at_once(const loop& on) noexcept {
-  if (immediate.of != &on || immediate.turn != on.turns()) immediate = {&on, on.turns(), 0};
-  return ++immediate.count <= immediate_completions_max;
+  return ++on.immediate_completions_ <= immediate_completions_max;
 }
 
 detail::epilogue detail::stop_loop(loop& on) {

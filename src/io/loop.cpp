@@ -100,11 +100,12 @@ std::size_t run_flushes(intrusive_list<io::flushable>& flushes) {
 
 // One turn. What other threads, timers and jobs want goes first, so that it leaves before the engine is asked; then the engine
 // hands out what arrived; then timers, jobs and flushes once more, so that answers leave in the turn that produced them.
-bool loop::turn(instant wait_until) {
+bool loop::turn(instant wait_until) noexcept {
   parts& p = *parts_;
   HAWSER_EXPECTS(!p.turning, "a loop is turned from inside its own turn");
   p.turning = true;
   ++turns_;
+  immediate_completions_ = 0;
   if (p.clock_stale || p.spins >= spins_per_clock) {
     now_ = engine_->now();
     p.spins = 0;
@@ -144,6 +145,7 @@ bool loop::turn(instant wait_until) {
 }
 
 void loop::run() {
+  parts_->remote->awake();
   parts_->clock_stale = true;
   while (!stopping_) turn(never);
   stopping_ = false;
@@ -170,7 +172,7 @@ bool loop::run_once(duration timeout) {
 }
 
 duration loop::next_timeout() noexcept {
-  if (!jobs_.empty() || !flushes_.empty() || engine_->pending() || parts_->remote->waiting()) return duration::zero();
+  if (!jobs_.empty() || !flushes_.empty() || engine_->pending() || !parts_->remote->announce_sleep()) return duration::zero();
   const instant next = parts_->timers.next();
   if (next == never) return duration::max();
   return std::max(next - engine_->now(), duration::zero());

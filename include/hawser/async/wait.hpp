@@ -166,7 +166,7 @@ class event {
 };
 
 // Bounds immediate completions: an awaiter whose await_ready() could answer true asks here first, and suspends (resume_later())
-// when this says no. So a coroutine whose operations never have to wait still lets the loop turn. 256 per loop turn and thread.
+// when this says no. So a coroutine whose operations never have to wait still lets the loop turn. 256 per turn of the loop.
 bool may_complete_at_once(const loop& on) noexcept;
 
 }  // namespace hawser

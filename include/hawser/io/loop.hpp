@@ -35,6 +35,8 @@ struct loop_options {
 };
 
 namespace detail { class remote_state; }
+class loop;
+bool may_complete_at_once(const loop& on) noexcept;
 
 // The way into a loop from other threads: copyable, any thread, may outlive the loop.
 class remote {
@@ -55,6 +57,9 @@ class remote {
 // One thread's event loop: an engine, timers, jobs, buffers. Everything that belongs to it is used on that thread only; the one
 // way in for others is remote(). It must outlive what was built on it (peers, links, tasks). Programs that have a loop of their
 // own call poll() in each round, or watch descriptor() and next_timeout() and call run_once().
+//
+// An exception that leaves a handler, a timer, a job or posted work ends the program (std::terminate) where it was thrown: what
+// it interrupted cannot be taken up again. Tasks hand theirs to whom awaits them.
 class loop {
  public:
   explicit loop(const loop_options& options = {});                                // aborts when no engine can be made (no descriptors)
@@ -93,12 +98,14 @@ class loop {
 
  private:
   struct parts;
-  bool turn(instant wait_until);
+  friend bool may_complete_at_once(const loop& on) noexcept;
+  bool turn(instant wait_until) noexcept;
   std::unique_ptr<io::engine> engine_;
   loop_options options_;
   buffer_pool pool_;
   instant now_{};
   std::uint64_t turns_ = 0;
+  mutable std::uint32_t immediate_completions_ = 0;   // in this turn (async/wait.hpp)
   bool stopping_ = false;
   intrusive_list<io::job> jobs_;
   intrusive_list<io::flushable> flushes_;

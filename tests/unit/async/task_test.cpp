@@ -190,6 +190,18 @@ TEST_F(task_test, immediate_completions_are_bounded_within_a_turn_and_free_again
   EXPECT_TRUE(may_complete_at_once(loop_));
 }
 
+TEST(immediate_completions, are_counted_anew_in_a_later_loop_at_the_same_place) {
+  std::optional<loop> place;
+  const auto granted_by_a_new_loop = [&] {
+    place.emplace(std::make_unique<clock_engine>());
+    int granted = 0;
+    while (may_complete_at_once(*place)) ++granted;
+    return granted;
+  };
+  const int first = granted_by_a_new_loop();
+  EXPECT_EQ(granted_by_a_new_loop(), first);
+}
+
 TEST(frame_pool, keeps_at_most_its_limit_and_counts_what_it_gives) {
   std::thread([] {   // a pool of its own
     std::vector<void*> frames;

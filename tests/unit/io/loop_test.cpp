@@ -6,8 +6,11 @@
 
 #include <gtest/gtest.h>
 
+#include <poll.h>
+
 #include <cstdlib>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -240,6 +243,21 @@ TEST_F(loop_on_quiet, a_stop_before_run_ends_it_at_once_and_the_next_run_runs) {
   EXPECT_EQ(quiet->turns, 1u);
 }
 
+// Whatever ran the loop last: run() in particular leaves it awake.
+TEST(foreign_loops, next_timeout_announces_sleep_so_that_a_post_makes_the_descriptor_readable) {
+  loop on({.wait = wait_policy::block});
+  calling_timer timer;
+  timer.call = [&] { on.stop(); };
+  on.arm(timer, on.engine().now() + 1ms);
+  on.run();
+  ASSERT_EQ(on.next_timeout(), duration::max());
+  std::thread other([way_in = on.remote()] { EXPECT_TRUE(way_in.post([] {})); });
+  other.join();
+  pollfd watched{on.descriptor(), POLLIN, 0};
+  EXPECT_EQ(::poll(&watched, 1, 0), 1);
+  EXPECT_TRUE(on.run_once(0ms));
+}
+
 TEST(remote_queue, zero_byte_work_is_bounded_too_and_one_large_piece_passes_an_empty_queue) {
   loop on(std::make_unique<quiet_engine>(), {.wait = wait_policy::block, .remote_bytes_max = 4096});
   const remote way_in = on.remote();
@@ -300,6 +318,20 @@ TEST(engine_choice, the_environment_decides_what_automatic_means_and_uring_falls
   const auto asked = io::make_engine(engine_choice::uring);
   ASSERT_TRUE(asked);
   EXPECT_EQ((*asked)->name(), "epoll");
+}
+
+TEST(loop_contract, an_exception_that_leaves_a_handler_ends_the_program) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto throws = [] {
+    loop on(std::make_unique<quiet_engine>(), {});
+    static_cast<void>(on.remote().post([] { throw std::runtime_error("thrown by posted work"); }));
+    try {
+      on.poll();
+    } catch (...) {
+      std::_Exit(0);
+    }
+  };
+  EXPECT_DEATH(throws(), "thrown by posted work");
 }
 
 TEST(loop_contract, turning_a_loop_from_its_own_turn_aborts) {
