@@ -204,7 +204,13 @@ void peer_connection::handle_end(instant now, std::error_code reason) {
 }
 
 std::size_t peer_connection::poll_transmit(instant now, chain& out, std::size_t max_bytes) {
-  if (!wire_ || (corked_ && phase_ == phase::open && wire_->queued_bytes() < corked_bytes_max)) return 0;
+  if (!wire_) return 0;
+  if (corked_ && phase_ == phase::open) {
+    // Once it is enough, all of it goes: a rest that waited for credit must not be corked again.
+    const std::size_t waiting = wire_->queued_bytes();
+    overflowing_ = waiting >= corked_bytes_max || (overflowing_ && waiting > 0);
+    if (!overflowing_) return 0;
+  }
   return wire_->poll_transmit(now, out, max_bytes);
 }
 

@@ -177,6 +177,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   bool torn_ : 1 = false;               // the peer is gone, the stack may still be inside drain()
   bool aborted_ : 1 = false;
   bool corked_ : 1 = false;
+  bool overflowing_ : 1 = false;        // corked, but too much waits
   bool flushing_ : 1 = false;           // closes as soon as everything queued is out
   bool closed_here_ : 1 = false;
   bool announced_ = false;
