@@ -21,9 +21,11 @@ namespace detail {
 void* allocate_frame(std::size_t bytes);
 void release_frame(void* frame, std::size_t bytes) noexcept;
 
+inline constinit thread_local void* newest_frame = nullptr;
+
 // Base of promises: puts the coroutine's frame into the pool.
 struct pooled_frame {
-  static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
+  static void* operator new(std::size_t bytes) { return newest_frame = allocate_frame(bytes); }
   static void operator delete(void* frame, std::size_t bytes) noexcept { release_frame(frame, bytes); }
 };
 
