@@ -23,6 +23,11 @@ bool may_complete_at_once(const loop& on) noexcept {
   return ++on.immediate_completions_ <= immediate_completions_max;
 }
 
+// Counts as one start itself: what is put off meanwhile comes back here.
+void detail::run_late_starts() {
+  while (late_start) std::exchange(late_start, nullptr).resume();
+}
+
 detail::epilogue detail::stop_loop(loop& on) {
   on.stop();
   co_return;

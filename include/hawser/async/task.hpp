@@ -6,6 +6,7 @@
 #include <hawser/base/contract.hpp>
 
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <optional>
 #include <type_traits>
@@ -18,10 +19,12 @@ class task;
 
 namespace detail {
 
-// Coroutines that a co_await has started inside its await_ready(). Up to this depth an await that completes at once costs a call and
-// no transfer, so a loop of them uses constant stack even where symmetric transfer is no tail call (below -O2, sanitizers).
+// co_await starts a coroutine inside its await_ready(). Up to this depth an await that completes at once costs a call and
+// no transfer, so a loop of them uses constant stack even where symmetric transfer is no tail call (below -O2, sanitizers). Beyond,
+// the child is left for the outermost of these calls: the stack unwinds, and it is started from there.
 inline constexpr unsigned nested_starts_max = 64;
-inline constinit thread_local unsigned nested_starts = 0;
+inline constinit thread_local std::coroutine_handle<> late_start;
+void run_late_starts();
 
 class promise_base : public pooled_frame {
  public:
@@ -83,7 +86,7 @@ class task_promise<void> final : public promise_base {
 // A lazy coroutine: starts when it is awaited (or run, or spawned), once. Move-only; owns its frame, which comes from the pool of
 // its thread. Destroying a task that has not ended destroys its frame and with it whatever it waits for: that is how one cancels.
 // A task must not be destroyed while its own code runs (a scope takes care of that for the tasks spawned in it). An exception that
-// leaves it is rethrown to whom awaits it. Loop thread only.
+// leaves it is rethrown to whom awaits it. `co_await std::move(t)` takes the frame out of `t`, which is empty then. Loop thread only.
 template <class T>
 class [[nodiscard]] task {
  public:
@@ -108,13 +111,21 @@ class [[nodiscard]] task {
     if (coroutine_) std::exchange(coroutine_, nullptr).destroy();
   }
 
+  // Owns the child's frame from here on: it goes at the end of the co_await expression, or with the parent.
   class awaiter {
    public:
     explicit awaiter(std::coroutine_handle<promise_type> child) noexcept : child_(child) {}
+    awaiter(const awaiter&) = delete;
+    awaiter& operator=(const awaiter&) = delete;
+    ~awaiter() {
+      if (detail::late_start == child_) detail::late_start = nullptr;
+      child_.destroy();
+    }
     bool await_ready() const {
       if (detail::nested_starts >= detail::nested_starts_max) return false;
       ++detail::nested_starts;
       child_.resume();
+      if (detail::nested_starts == 1 && detail::late_start) [[unlikely]] detail::run_late_starts();
       --detail::nested_starts;
       return child_.done();
     }
@@ -122,7 +133,10 @@ class [[nodiscard]] task {
       const bool started = detail::nested_starts < detail::nested_starts_max;   // as await_ready() saw it
       child_.promise().continuation_ = parent;
       if (started) return std::noop_coroutine();
-      return child_;
+      // One is late already when somebody resumes coroutines by hand.
+      if (detail::late_start) return child_;
+      detail::late_start = child_;
+      return std::noop_coroutine();
     }
     T await_resume() const { return child_.promise().take(); }
 
@@ -131,12 +145,15 @@ class [[nodiscard]] task {
   };
   awaiter operator co_await() && noexcept {
     HAWSER_EXPECTS(coroutine_ && !coroutine_.promise().continuation_, "an empty or already awaited task");
-    return awaiter(coroutine_);
+    return awaiter(std::exchange(coroutine_, nullptr));
   }
 
   // For those who drive a task without being its parent coroutine. start(): runs it to its first suspension. then(): who is resumed
   // when it ends, if it has not yet. take(): what it returned or threw; once, after done().
-  void start() { coroutine_.resume(); }
+  void start() {
+    const detail::own_starts counted_anew;
+    coroutine_.resume();
+  }
   std::coroutine_handle<> handle() const noexcept { return coroutine_; }
   bool done() const noexcept { return coroutine_.done(); }
   void then(std::coroutine_handle<> continuation) noexcept { coroutine_.promise().continuation_ = continuation; }
@@ -150,12 +167,25 @@ class [[nodiscard]] task {
 
 namespace detail {
 
+// g++ 12 lays out the frame of a coroutine wrongly when it has no local variable and awaits inside a condition, as in
+// `if (!co_await rq.write(text)) co_return;`: its handle then points 8 bytes past the frame, and resuming it destroys memory. Better
+// to say so.
+template <class Promise>
+std::coroutine_handle<Promise> sound_handle(Promise& promise) noexcept {
+  const auto handle = std::coroutine_handle<Promise>::from_promise(promise);
+#if defined(__GNUC__) && !defined(__clang__)
+  const auto shift = static_cast<std::byte*>(handle.address()) - static_cast<std::byte*>(newest_frame);
+  HAWSER_EXPECTS(shift <= 0 || shift >= 64, "g++ 12 miscompiled this coroutine: give a name to what a condition awaits (if (const auto ok = co_await ...; !ok))");
+#endif
+  return handle;
+}
+
 template <class T>
 task<T> task_promise<T>::get_return_object() noexcept {
-  return task<T>(std::coroutine_handle<task_promise<T>>::from_promise(*this));
+  return task<T>(sound_handle(*this));
 }
 inline task<void> task_promise<void>::get_return_object() noexcept {
-  return task<void>(std::coroutine_handle<task_promise<void>>::from_promise(*this));
+  return task<void>(sound_handle(*this));
 }
 
 // A coroutine of a few steps that is resumed when a task ends (task::then()). Must not throw.

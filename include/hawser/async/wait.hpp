@@ -30,8 +30,23 @@ inline execution* current_execution() noexcept { return innermost ? innermost->r
 void finish_condemned(execution* root) noexcept;
 bool condemned(const execution* root) noexcept;
 
+// Coroutines that co_await has started on the stack below (task.hpp).
+inline constinit thread_local unsigned nested_starts = 0;
+// Whoever resumes a coroutine counts anew, so that a start which was put off happens before he goes on.
+class own_starts {
+ public:
+  own_starts() noexcept : outer_(std::exchange(nested_starts, 0)) {}
+  ~own_starts() { nested_starts = outer_; }
+  own_starts(const own_starts&) = delete;
+  own_starts& operator=(const own_starts&) = delete;
+
+ private:
+  unsigned outer_;
+};
+
 // Resumes a coroutine that belongs to `root` (nullptr: to no scope).
 inline void resume(std::coroutine_handle<> coroutine, execution* root) {
+  const own_starts counted_anew;
   running here{root, innermost};
   innermost = &here;
   coroutine.resume();

@@ -152,6 +152,78 @@ TEST_F(task_test, a_chain_that_suspends_at_its_bottom_returns_through_every_leve
   EXPECT_EQ(loop_.run(chain_of::tasks(loop_, 2'000)), 2'000);
 }
 
+// Fails by overflowing the stack, where symmetric transfer is no tail call: g++ without optimisation.
+TEST_F(task_test, a_million_immediate_awaits_below_a_deep_chain_use_constant_stack) {
+  struct chain {
+    static task<int> deep(int levels, int times) {
+      if (levels > 0) co_return co_await deep(levels - 1, times);
+      int sum = 0;
+      for (int i = 0; i < times; ++i) sum += co_await number(1);
+      co_return sum;
+    }
+    static task<int> deep_again(int levels, int times) {
+      int sum = 0;
+      for (int i = 0; i < times; ++i) sum += co_await deep(levels, 1);
+      co_return sum;
+    }
+  };
+  EXPECT_EQ(loop_.run(chain::deep(200, 1'000'000)), 1'000'000);
+  EXPECT_EQ(loop_.run(chain::deep_again(200, 20'000)), 20'000);
+}
+
+TEST_F(task_test, branches_that_both_go_too_deep_both_run) {
+  struct chain {
+    static task<int> deep(loop& on, int levels) {
+      if (levels > 0) co_return co_await deep(on, levels - 1);
+      const int now = co_await number(1);
+      co_await yield(on);
+      co_return now;
+    }
+  };
+  auto both = [&]() -> task<int> {
+    const auto [a, b] = co_await when_all(loop_, chain::deep(loop_, 100), chain::deep(loop_, 150));
+    co_return a + b;
+  };
+  EXPECT_EQ(loop_.run(both()), 2);
+}
+
+TEST_F(task_test, an_awaited_task_goes_with_who_awaits_it) {
+  int alive = 0;
+  event go(loop_);
+  auto waits = [&](live) -> task<> { co_await go.wait(); };
+  task<> kept = waits(live(alive));
+  auto parent = [&]() -> task<> { co_await std::move(kept); };
+  {
+    scope tasks(loop_);
+    tasks.spawn(parent());
+    EXPECT_FALSE(kept) << "awaiting takes the frame";
+    EXPECT_EQ(alive, 1);
+  }
+  EXPECT_EQ(alive, 0);
+  go.set();
+  turns(2);
+}
+
+TEST_F(task_test, an_awaited_task_is_gone_at_the_end_of_its_expression) {
+  int alive = 0;
+  auto one = [&](live) -> task<int> {
+    co_await yield(loop_);
+    co_return 1;
+  };
+  auto parent = [&]() -> task<int> {
+    int sum = 0;
+    task<int> first = one(live(alive));
+    sum += co_await std::move(first);
+    EXPECT_EQ(alive, 0);
+    sum += co_await one(live(alive)) + co_await one(live(alive));
+    EXPECT_EQ(alive, 0);
+    sum += sum == 3 ? co_await one(live(alive)) : co_await number(100);
+    EXPECT_EQ(alive, 0);
+    co_return sum;
+  };
+  EXPECT_EQ(loop_.run(parent()), 4);
+}
+
 TEST_F(task_test, steady_state_allocates_nothing) {
   auto rounds = [&](int count) -> task<> {
     for (int i = 0; i < count; ++i) {
