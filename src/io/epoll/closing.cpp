@@ -102,7 +102,9 @@ bool epoll_engine::discard_input(socket_slot& s) noexcept {
   return s.end_seen;
 }
 
+// Out of epoll by hand: after a fork() the other process still holds the descriptor, and close() would leave it there, reporting for ever.
 void epoll_engine::release(std::uint32_t index) noexcept {
+  disarm(*slots_.at(index));
   ::close(slots_.at(index)->fd);
   slots_.give_back(index);
 }

@@ -63,6 +63,7 @@ void epoll_engine::close(listener_id id) {
   const listener* closing = find(id);
   if (!closing) return;
   sockets::remove_path(closing->socket);
+  ::epoll_ctl(poller_.get(), EPOLL_CTL_DEL, closing->socket.fd.get(), nullptr);   // as in release()
   listeners_[id.index].reset();
 }
 

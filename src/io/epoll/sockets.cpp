@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "io/epoll/sockets.hpp"
 
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <string_view>
 
 namespace hawser::io::sockets {
 namespace {
@@ -39,10 +43,46 @@ bool is_stale(const address& at) noexcept {
   return probe && ::connect(probe.get(), at.raw(), at.size) != 0 && errno == ECONNREFUSED;
 }
 
-int bind_or_errno(int fd, const address& at) noexcept {
+// Between bind() and listen() a path looks as if its owner had died. Whoever listens on a path therefore locks its directory for that
+// while, and only who holds the lock removes a stale file. Everybody may lock a directory that everybody may read (/tmp), so nobody waits
+// for long.
+class directory_lock {
+ public:
+  explicit directory_lock(const address& at) {
+    const auto* un = reinterpret_cast<const sockaddr_un*>(&at.storage);
+    if (at.family() != AF_UNIX || un->sun_path[0] == '\0') return;
+    const std::string_view path = un->sun_path;
+    const std::size_t slash = path.rfind('/');
+    const std::string directory(slash == std::string_view::npos ? "." : path.substr(0, slash + 1));
+    directory_ = descriptor(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    for (int tries = 0; directory_ && tries < tries_max; ++tries) {
+      if (::flock(directory_.get(), LOCK_EX | LOCK_NB) == 0) {
+        held_ = true;
+        return;
+      }
+      if (errno != EWOULDBLOCK && errno != EINTR) return;
+      ::nanosleep(&pause, nullptr);
+    }
+  }
+  // By hand: a process that was forked meanwhile has the descriptor, too.
+  ~directory_lock() {
+    if (held_) ::flock(directory_.get(), LOCK_UN);
+  }
+  directory_lock(const directory_lock&) = delete;
+  directory_lock& operator=(const directory_lock&) = delete;
+  bool held() const noexcept { return held_; }
+
+ private:
+  static constexpr int tries_max = 100;
+  static constexpr timespec pause{0, 1'000'000};
+  descriptor directory_;
+  bool held_ = false;
+};
+
+int bind_or_errno(int fd, const address& at, bool may_remove) noexcept {
   if (::bind(fd, at.raw(), at.size) == 0) return 0;
   if (errno != EADDRINUSE || at.family() != AF_UNIX) return errno;
-  if (!is_stale(at)) return EADDRINUSE;
+  if (!may_remove || !is_stale(at)) return EADDRINUSE;
   ::unlink(reinterpret_cast<const sockaddr_un*>(&at.storage)->sun_path);
   return ::bind(fd, at.raw(), at.size) == 0 ? 0 : errno;
 }
@@ -60,7 +100,8 @@ result<listening> listen_at(const address& at, bool wildcard, const listen_optio
   }
   if (made.family == AF_INET6) set_int(raw, IPPROTO_IPV6, IPV6_V6ONLY, wildcard && !options.ipv6_only ? 0 : 1);
   apply(raw, made.family, accepted);
-  if (const int error = bind_or_errno(raw, at)) return failure(error_from_errno(error));
+  const directory_lock locked(at);
+  if (const int error = bind_or_errno(raw, at, locked.held())) return failure(error_from_errno(error));
   if (made.family == AF_UNIX) {
     const auto* un = reinterpret_cast<const sockaddr_un*>(&at.storage);
     struct stat file {};

@@ -6,8 +6,25 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <utility>
+
+namespace {
+// Runs once, in the midst of whoever listens next: after bind(), before listen().
+std::function<void()> before_listen;
+}  // namespace
+
+// Stands before the C library's.
+extern "C" int listen(int fd, int backlog) noexcept {
+  if (before_listen) std::exchange(before_listen, nullptr)();
+  return static_cast<int>(::syscall(SYS_listen, fd, backlog));
+}
 
 namespace hawser::io::sockets {
 namespace {
@@ -79,6 +96,46 @@ TEST(sockets, addresses_survive_the_way_to_the_system_and_back) {
   }
   EXPECT_EQ(to_endpoint(*to_address("[::ffff:10.1.2.3]:80")), endpoint("10.1.2.3:80"));
   EXPECT_EQ(to_address("host.example:1").error(), errc::address_invalid);
+}
+
+class fresh_directory {
+ public:
+  fresh_directory() {
+    std::string name = (std::filesystem::temp_directory_path() / "hawser-XXXXXX").string();
+    if (::mkdtemp(name.data())) path_ = name;
+    EXPECT_FALSE(path_.empty());
+  }
+  ~fresh_directory() { std::filesystem::remove_all(path_); }
+  endpoint socket() const { return endpoint("unix:" + path_ + "/socket"); }
+
+ private:
+  std::string path_;
+};
+
+TEST(sockets, a_path_is_not_taken_from_a_listener_that_is_about_to_listen) {
+  const fresh_directory directory;
+  std::error_code second;
+  bool asked = false;
+  before_listen = [&] {
+    asked = true;
+    const auto taken = open_listener(directory.socket(), {}, {});
+    if (!taken) second = taken.error();
+  };
+  const auto first = open_listener(directory.socket(), {}, {});
+  ASSERT_TRUE(first);
+  EXPECT_TRUE(asked);
+  EXPECT_EQ(second, errc::address_in_use);
+  const auto dial = open_stream(AF_UNIX);
+  const auto to = to_address(directory.socket());
+  EXPECT_EQ(::connect(dial->get(), to->raw(), to->size), 0) << "the path must still be the first one's";
+}
+
+TEST(sockets, a_path_whose_listener_died_is_taken_over) {
+  const fresh_directory directory;
+  { const auto died = open_listener(directory.socket(), {}, {}); ASSERT_TRUE(died); }
+  const auto heir = open_listener(directory.socket(), {}, {});
+  ASSERT_TRUE(heir);
+  EXPECT_EQ(open_listener(directory.socket(), {}, {}).error(), errc::address_in_use);
 }
 
 TEST(sockets, a_loopback_socket_can_be_moved_off_bbr) {
