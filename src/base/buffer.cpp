@@ -6,6 +6,21 @@
 #include <memory>
 #include <new>
 
+// A free segment of the pool is not free memory to AddressSanitizer: it is told, so that it reports late readers all the same.
+#if defined(__SANITIZE_ADDRESS__)
+#define HAWSER_POISONS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAWSER_POISONS 1
+#endif
+#endif
+#ifdef HAWSER_POISONS
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) static_cast<void>(0)
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) static_cast<void>(0)
+#endif
+
 namespace hawser {
 
 namespace detail {
@@ -35,6 +50,7 @@ struct pool_core {
 namespace {
 
 void destroy(segment* s) noexcept {
+  ASAN_UNPOISON_MEMORY_REGION(s->bytes(), s->capacity);
   s->~segment();
   std::free(s);
 }
@@ -54,6 +70,7 @@ segment* acquire(pool_core& core, std::size_t capacity) {
   if (c < class_capacity.size() && core.free[c]) {
     s = std::exchange(core.free[c], core.free[c]->next_free);
     core.cached_bytes -= size;
+    ASAN_UNPOISON_MEMORY_REGION(s->bytes(), s->capacity);
   } else {
     void* memory = std::malloc(sizeof(segment) + size);
     HAWSER_EXPECTS(memory != nullptr, "out of memory");
@@ -79,6 +96,7 @@ void release(segment* s) noexcept {
     core.cached_bytes += s->capacity;
     s->next_free = core.free[c];
     core.free[c] = s;
+    ASAN_POISON_MEMORY_REGION(s->bytes(), s->capacity);
     return;
   }
   destroy(s);
