@@ -71,12 +71,12 @@ class abuse_meter {
   void frames_sent(std::uint32_t count) noexcept {
     replies_paid_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{replies_paid_} + 2ull * count, UINT32_MAX));
   }
-  // CREDIT or STOP arrived.
+  // CREDIT or STOP arrived, also one that crossed the end of its channel.
   void reply_received(bucket_time now) noexcept {
     if (replies_paid_ != 0) [[likely]] --replies_paid_;
     else control_.charge(1, control_rate, now);
   }
-  // PING that asks, GOAWAY, RESET or STOP or CREDIT of a free id, a skipped frame.
+  // PING that asks, GOAWAY, RESET of a free id, a skipped frame.
   void control_received(bucket_time now) noexcept { control_.charge(1, control_rate, now); }
   void open_received(bucket_time now) noexcept;
   // A channel that the peer opened has ended without its RESET or STOP and without our refusal: its charge comes back, and

@@ -32,12 +32,15 @@ class keepalive {
   verdict handle_timeout(instant now) const noexcept;
   // When handle_timeout() has something to say next; `never` without a timeout.
   instant poll_timeout() const noexcept;
+  // When it will say idle: what is left to wait for while a ping is asked for but could not leave yet.
+  instant idle_due() const noexcept;
 
   // The payload of a ping that is framed now; nothing when too many are unanswered.
   std::optional<std::uint64_t> begin_ping(instant now) noexcept;
   // How long the ping took. Nothing: no ping with this payload is due (errc::protocol; answers come in the order of the pings).
   std::optional<duration> handle_answer(std::uint64_t payload, instant now) noexcept;
   std::uint8_t in_flight() const noexcept { return in_flight_; }
+  bool may_ping() const noexcept { return in_flight_ < in_flight_max_; }
 
   // Another measurement of the same thing, for instance from a CREDIT to the data it let through.
   void handle_sample(duration took) noexcept;
@@ -51,7 +54,6 @@ class keepalive {
  private:
   instant quiet_since() const noexcept { return received_ < sent_ ? received_ : sent_; }
   instant ping_due() const noexcept;
-  instant idle_due() const noexcept;
   std::uint64_t payload_of(std::uint32_t number) const noexcept;
 
   instant received_;

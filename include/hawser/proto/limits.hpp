@@ -33,7 +33,7 @@ struct limits {
   std::uint16_t open_block_bytes_max = 4'096;
   std::uint16_t alias_slots = 256;
   std::uint32_t idle_timeout_ms = 60'000;             // 0 = never
-  std::uint8_t pings_in_flight_max = 4;
+  std::uint8_t pings_in_flight_max = 4;               // at most 4
 };
 
 // Who this side is, as HELLO tells it. Everything may be empty.

@@ -154,6 +154,8 @@ void connection::parts::handle_deadlines() {
   deadline_at = never;
   table.for_each([&](channel& each) {
     if (each.deadline == never || is_free(each.state)) return;
+    // Everything was said; only the release is missing.
+    if (each.state == channel_state::own_ended) each.deadline = never;
     if (now >= each.deadline) {
       each.deadline = never;
       expire(each, errc::deadline);
@@ -178,7 +180,7 @@ instant connection::parts::poll_timeout() const noexcept {
   if (has_events()) return now;
   if (over) return never;
   instant next = std::min({handshake_at, frame_at, drain_at, deadline_at});
-  if (ready()) next = std::min(next, pulse.poll_timeout());
+  if (ready()) next = std::min(next, quiet_ping_due ? pulse.idle_due() : pulse.poll_timeout());
   if (with.stall_timeout != duration::max() && queue.queued_bytes() != 0) next = std::min(next, stall_at == never ? after(now, with.stall_timeout / 4) : stall_at);
   return next;
 }

@@ -33,8 +33,9 @@ connection::parts::parts(role side_, const settings& with_, const identity& who,
       meter(with_.announced.channels_max, to_bucket_time(now_)),
       pulse(side_, seed * 0x9e3779b97f4a7c15u + 1, now_),
       shake(std::make_unique<handshake>()) {
-  static_assert(sizeof(void*) != 8 || sizeof(parts) <= 1136, "what an idle connection costs: say why before raising it");
+  static_assert(sizeof(void*) != 8 || sizeof(parts) <= 1152, "what an idle connection costs: say why before raising it");
   HAWSER_EXPECTS(check_limits(with.announced) == errc{}, "limits outside of what HELLO may announce");
+  HAWSER_EXPECTS(with.announced.pings_in_flight_max <= pings_answered_max, "more unanswered pings than a connection remembers");
   HAWSER_EXPECTS(check_identity(who) == errc{}, "an identity that HELLO cannot carry");
   const limits floor = floor_limits();
   peer_frame_bytes_max = floor.frame_bytes_max;
@@ -79,10 +80,7 @@ void connection::accept(instant now) {
   p.emit_greeting();
   p.shake.reset();
   if (p.held.empty()) return;
-  p.lent = std::move(p.held);
-  p.in_after = p.in;
-  p.in = p.lent.view();
-  p.replaying = true;
+  p.replay(std::move(p.held));
 }
 
 void connection::refuse(errc code, std::string_view reason) {
@@ -419,7 +417,7 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
   // As much of the first bytes as one frame may hold goes with the OPEN; of a message all or nothing.
   std::size_t with_open = first.size();
   const std::size_t payload_max = std::min<std::size_t>(frame_bytes_max, copied_frame_bytes_max);
-  if (with_open + literal_size > payload_max) with_open = messages ? 0 : payload_max - literal_size;
+  if (with_open + literal_size > payload_max) with_open = messages ? 0 : payload_max - std::min(payload_max, literal_size);
   const std::uint32_t cost = cost_of_open(static_cast<std::uint32_t>(with_open));
   const bool at_once = may_send_now(of, cost, header_bytes_max + literal_size + with_open);
   if (at_once && !options.operation.empty()) {

@@ -131,10 +131,10 @@ void connection::parts::refuse_open(channel& of, errc code) {
 }
 
 connection::parts::progress connection::parts::handle_head(byte_view payload, event& to) {
-  channel* of = table.find(frame.channel);
+  channel* of = heard(frame.channel);
   const channel_state state = of ? of->state : table.free_state(frame.channel);
   if (transition(state, channel_input::receive_data).effects & channel_effect::violation) return fail(errc::protocol);
-  if ((of->heads >> 4) == counted_heads_max || of->has(channel_flag::more_received)) return fail(errc::protocol);
+  if ((of->heads >> 4) == counted_heads_max || (of->has(channel_flag::more_received) && kind_has_messages(of->kind))) return fail(errc::protocol);
   of->heads = static_cast<std::uint8_t>(of->heads + 0x10);
   if (of->has(channel_flag::discard)) return progress::nothing;
   to = event{};
@@ -148,7 +148,7 @@ connection::parts::progress connection::parts::handle_head(byte_view payload, ev
 connection::parts::progress connection::parts::handle_reset(byte_view payload, event& to) {
   code_payload said{};
   if (!parse_code(payload, said)) return fail(errc::protocol);
-  channel* of = table.find(frame.channel);
+  channel* of = heard(frame.channel);
   const channel_input what = frame.flags & frame_flag::rel ? channel_input::receive_reset_rel : channel_input::receive_reset;
   const channel_step taken = transition(of ? of->state : table.free_state(frame.channel), what);
   if (taken.effects & channel_effect::violation) return fail(errc::protocol);
@@ -185,15 +185,13 @@ connection::parts::progress connection::parts::handle_reset(byte_view payload, e
 connection::parts::progress connection::parts::handle_stop(byte_view payload, event& to) {
   code_payload said{};
   if (!parse_code(payload, said)) return fail(errc::protocol);
-  channel* of = table.find(frame.channel);
+  channel* of = heard(frame.channel);
   const channel_step taken = transition(of ? of->state : table.free_state(frame.channel), channel_input::receive_stop);
   if (taken.effects & channel_effect::violation) return fail(errc::protocol);
-  meter_touched = true;
-  if ((taken.effects & channel_effect::ignored) || !of) {
-    meter.control_received(to_bucket_time(now));
-    return progress::nothing;
-  }
+  // Metered alike whether it crossed our end of the channel or not: the peer could not know.
   meter.reply_received(to_bucket_time(now));
+  meter_touched = true;
+  if ((taken.effects & channel_effect::ignored) || !of) return progress::nothing;
   of->state = taken.next;
   if (!can_send(of->state)) return progress::nothing;
   if (is_peers(of->state)) of->set(channel_flag::abnormal);
@@ -216,28 +214,24 @@ connection::parts::progress connection::parts::handle_stop(byte_view payload, ev
 
 connection::parts::progress connection::parts::handle_credit(byte_view payload) {
   const auto increment = load_le<std::uint32_t>(payload.data());
+  meter.reply_received(to_bucket_time(now));
   meter_touched = true;
   if (frame.channel == 0) {
-    meter.reply_received(to_bucket_time(now));
     if (const errc wrong = queue.credit.grant(increment); wrong != errc{}) return fail(wrong);
     queue.credit_raised();
     return progress::nothing;
   }
-  channel* of = table.find(frame.channel);
+  channel* of = heard(frame.channel);
   const channel_step taken = transition(of ? of->state : table.free_state(frame.channel), channel_input::receive_credit);
   if (taken.effects & channel_effect::violation) return fail(errc::protocol);
-  if ((taken.effects & channel_effect::ignored) || !of) {
-    meter.control_received(to_bucket_time(now));
-    return increment == 0 ? fail(errc::protocol) : progress::nothing;
-  }
-  meter.reply_received(to_bucket_time(now));
+  if ((taken.effects & channel_effect::ignored) || !of) return increment == 0 ? fail(errc::protocol) : progress::nothing;
   if (const errc wrong = of->out.grant(increment); wrong != errc{}) return fail(wrong);
   queue.nourish(*of);
   return progress::nothing;
 }
 
 connection::parts::progress connection::parts::handle_release() {
-  channel* of = table.find(frame.channel);
+  channel* of = heard(frame.channel);
   const channel_step taken = transition(of ? of->state : table.free_state(frame.channel), channel_input::receive_release);
   if ((taken.effects & channel_effect::violation) || !of) return fail(errc::protocol);
   of->state = taken.next;
@@ -260,7 +254,7 @@ connection::parts::progress connection::parts::handle_ping(byte_view payload, ev
   }
   meter.control_received(to_bucket_time(now));
   meter_touched = true;
-  if (pongs_due == pongs.size()) return fail(errc::calm);
+  if (pongs_due >= with.announced.pings_in_flight_max) return fail(errc::protocol);
   pongs[pongs_due++] = bits;
   return progress::nothing;
 }

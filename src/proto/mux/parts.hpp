@@ -27,6 +27,9 @@ namespace hawser::proto {
 // What is held in front of accept(): the floors of section 1, with headers and open blocks; and the rest of one read.
 inline constexpr std::size_t held_bytes_max = 96 * 1024;
 
+// Pings of the peer that wait for their answers.
+inline constexpr std::size_t pings_answered_max = 4;
+
 // A message that is not complete. Its bytes grow in one buffer.
 struct assembly {
   chunk bytes;
@@ -90,6 +93,12 @@ struct connection::parts final : mux::commit_observer {
   progress end_data(channel& of, event& to, progress so_far);
   void drop_assembly(channel& of);
   progress hold_back();
+  void replay(chunk bytes) noexcept;
+  // The channel that a frame of the peer may name. One whose OPEN still waits here is free as far as the peer knows.
+  channel* heard(channel_id id) noexcept {
+    channel* of = table.find(id);
+    return of && of->has(channel_flag::open_due) ? nullptr : of;
+  }
   void advance_input(std::size_t count) noexcept;
   bool next_notification(event& to);
   void refuse_open(channel& of, errc code);
@@ -185,6 +194,7 @@ struct connection::parts final : mux::commit_observer {
   std::uint32_t left = 0;            // payload of the DATA frame that is still to come
   chunk stitch;                      // an incomplete control frame
   chunk lent;                        // what the last event points into
+  chunk replayed;                    // what `in` points into while `replaying`
   chunk held;                        // what came before accept()
 
   // output
@@ -209,7 +219,7 @@ struct connection::parts final : mux::commit_observer {
   keepalive pulse;
   std::unique_ptr<handshake> shake;
   std::unique_ptr<remote_side> remote;
-  std::array<std::uint64_t, 4> pongs{};
+  std::array<std::uint64_t, pings_answered_max> pongs{};
   std::string go_away_reason;
   std::uint32_t drain_ms = 0;
 

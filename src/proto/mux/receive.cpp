@@ -21,12 +21,11 @@ void connection::handle_bytes(instant now, byte_view bytes) {
 bool connection::poll_event(event& out) { return parts_->poll_event(out); }
 
 bool connection::parts::poll_event(event& to) {
-  if (!replaying) [[likely]] {
-    if (lent.capacity() != 0) lent = chunk();
-  }
+  if (lent.capacity() != 0) lent = chunk();
   for (;;) {
     if ((first_event || connection_writable) && next_notification(to)) return true;
     if (over) [[unlikely]] {
+      replayed = chunk();
       if (closed_told) return false;
       closed_told = true;
       to = event{};
@@ -50,6 +49,7 @@ connection::parts::progress connection::parts::parse(event& to) {
   if (in.empty() && (reading != stage::data || left != 0)) {
     if (replaying) {
       replaying = false;
+      replayed = chunk();
       in = std::exchange(in_after, {});
       if (!in.empty()) return progress::nothing;
     }
@@ -143,7 +143,7 @@ connection::parts::progress connection::parts::begin_frame(event& to) {
     meter.control_received(to_bucket_time(now));
     meter_touched = true;
     left = frame.length;
-    reading = stage::gather;
+    reading = left == 0 ? stage::header : stage::gather;
     return progress::nothing;
   }
   if (in.size() >= need) [[likely]] {
@@ -171,21 +171,29 @@ connection::parts::progress connection::parts::parse_gather(event& to) {
   if (left != 0) return progress::nothing;
   reading = stage::header;
   if (skipped) return progress::nothing;
-  lent = std::move(stitch);
-  if (frame.type != frame_type::open) return handle_control(lent.view(), to);
-
+  if (frame.type != frame_type::open) {
+    lent = std::move(stitch);
+    return handle_control(lent.view(), to);
+  }
   // What follows the open block in the copy is parsed before the rest of the span.
-  in_after = in;
-  in = lent.view();
-  replaying = true;
+  replay(std::move(stitch));
   return handle_open(in, to);
+}
+
+// Parses these bytes in front of what is left of the span. They stay where they are until the last of them is parsed.
+void connection::parts::replay(chunk bytes) noexcept {
+  HAWSER_EXPECTS(!replaying, "a replay within a replay");
+  replayed = std::move(bytes);
+  in_after = in;
+  in = replayed.view();
+  replaying = true;
 }
 
 // -- DATA
 
 // event: the frame is sound, parse_data() goes on.
 connection::parts::progress connection::parts::begin_data() {
-  channel* of = table.find(frame.channel);
+  channel* of = heard(frame.channel);
   if (!of) [[unlikely]] return fail(errc::protocol);
   const bool fin = (frame.flags & frame_flag::fin) != 0;
   if (!can_receive(of->state)) [[unlikely]] {
@@ -196,8 +204,8 @@ connection::parts::progress connection::parts::begin_data() {
   if (!of->in.take(cost) || !received.take(cost)) [[unlikely]] return fail(errc::flow_control);
   if (kind_has_messages(of->kind)) {
     if (fin && frame.length == 0 && of->has(channel_flag::more_received)) [[unlikely]] return fail(errc::protocol);
-  } else if (frame.flags & frame_flag::more) [[unlikely]] {
-    return fail(errc::protocol);
+  } else if ((frame.flags & frame_flag::more) && kind_known(of->kind)) [[unlikely]] {
+    return fail(errc::protocol);      // what a refused kind of a later version does with MORE is not ours to judge
   }
   left = frame.length;
   first_part = cost != 0;
@@ -236,7 +244,7 @@ connection::parts::progress connection::parts::parse_data(event& to) {
       received.pass(cost);
       give_back(of, cost);
     }
-  } else if (left == 0 && !of.incoming && (frame.flags & frame_flag::more) == 0) [[likely]] {
+  } else if (left == 0 && !of.incoming && (frame.flags & frame_flag::more) == 0 && count <= with.announced.message_bytes_max) [[likely]] {
     if (cost != 0) {
       received.hold(cost);
       ++messages_received;

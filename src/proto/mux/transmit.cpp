@@ -44,7 +44,7 @@ bool connection::parts::wants_transmit() const noexcept {
   if (!out.empty()) return true;
   if (over || !greeted) return false;
   if (first_dirty || pongs_due != 0 || go_away_due || received.due()) return true;
-  if ((pings_due != 0 || quiet_ping_due) && pulse.in_flight() < keepalive::slots) return true;
+  if ((pings_due != 0 || quiet_ping_due) && hello_here && pulse.may_ping()) return true;
   return queue.can_commit() && !commit_was_full && out.committed_bytes() < committed_max();
 }
 

@@ -115,5 +115,37 @@ TEST(connection_abuse, a_paused_peer_may_go_on_when_its_debt_is_paid) {
   EXPECT_EQ(p.server.text_of(message_channel), "calm again");
 }
 
+// Every upload gets credit or a STOP that the sender no longer needs: these cross its FIN, or the release.
+TEST(connection_abuse, uploads_whose_credit_crosses_their_end_never_touch_a_bucket) {
+  for (const bool refused : {false, true}) {
+    pair p;
+    p.settle();
+    p.server.keeps = p.client.keeps = false;
+    p.server.on_event = [&](const event& e) {
+      if (e.kind == (refused ? event_kind::opened : event_kind::finished)) (void)p.server.c.write(e.channel, as_bytes("ok"), end_mark::end_and_done);
+    };
+    p.client.on_event = [&](const event& e) {
+      if (e.kind == event_kind::finished) p.client.c.work_done(e.channel);
+    };
+    const std::string body = pattern(40'000);
+    const int count = 8'000 / HAWSER_COUNT_SCALE;
+    for (int i = 0; i < count; ++i) {
+      ASSERT_TRUE(p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "up"}, as_bytes(body), end_mark::end));
+      for (;;) {
+        const std::string asked = p.client.take();
+        std::string answered;
+        for (std::size_t at = 0; at < asked.size(); at += 8'192) {
+          p.server.give(std::string_view(asked).substr(at, 8'192));
+          answered += p.server.take();
+        }
+        p.client.give(answered);
+        if (asked.empty() && answered.empty()) break;
+      }
+      ASSERT_TRUE(untouched(p.client)) << i;
+      ASSERT_TRUE(untouched(p.server)) << i;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hawser::proto::testing

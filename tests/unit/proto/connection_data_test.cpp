@@ -257,5 +257,24 @@ TEST(connection_data, long_headers_are_used_when_needed_and_only_then) {
   EXPECT_EQ(p.client.take().size(), 5u);
 }
 
+TEST(connection_data, an_open_block_larger_than_a_copied_frame_is_sent_and_its_first_bytes_follow) {
+  settings wide;
+  wide.announced.open_block_bytes_max = 65'535;
+  for (const std::size_t size : {32'700, 32'740, 32'752, 40'000, 65'500}) {
+    pair p({}, wide);
+    p.settle();
+    std::string meta("\x80\x81\xc0\x00", 4);
+    meta += static_cast<char>(size >> 8);
+    meta += static_cast<char>(size & 0xff);
+    meta += pattern(size);
+    const auto id = p.client.c.open(p.client.now, {.meta = as_bytes(meta)}, as_bytes("hi"), end_mark::open);
+    ASSERT_TRUE(id);
+    p.settle();
+    ASSERT_EQ(p.server.of(event_kind::opened, *id).size(), 1u);
+    EXPECT_TRUE(p.server.of(event_kind::opened, *id)[0].meta == meta);
+    EXPECT_EQ(p.server.text_of(*id), "hi");
+  }
+}
+
 }  // namespace
 }  // namespace hawser::proto::testing

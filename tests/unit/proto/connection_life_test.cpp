@@ -152,7 +152,7 @@ TEST(connection_life, more_unanswered_pings_than_announced_are_abuse) {
   std::string pings;
   for (int i = 0; i < 5; ++i) pings += std::string("\x07\x00\x80\x00", 4) + "12345678";
   p.server.give(pings);
-  EXPECT_EQ(p.server.last(event_kind::closed)->code, number(errc::calm));
+  EXPECT_EQ(p.server.last(event_kind::closed)->code, number(errc::protocol));
 }
 
 TEST(connection_life, a_quiet_connection_is_kept_alive_and_a_dead_one_is_found) {
@@ -332,6 +332,60 @@ TEST(connection_life, stale_frames_of_a_free_id_are_passed_over_and_others_are_e
     p.server.give(bad);
     EXPECT_TRUE(p.server.c.over());
   }
+}
+
+TEST(connection_life, a_keepalive_ping_that_cannot_leave_does_not_keep_the_timer_busy) {
+  pair p;
+  p.settle();
+  side& c = p.client;
+  c.now += 25s;
+  ASSERT_LE(c.c.poll_timeout(), c.now);
+  c.c.handle_timeout(c.now);
+  c.drain();
+  EXPECT_GT(c.c.poll_timeout(), c.now);
+  EXPECT_TRUE(c.c.wants_transmit());
+  // The transport stays blocked: then the end is what remains.
+  c.now = c.c.poll_timeout();
+  c.c.handle_timeout(c.now);
+  c.drain();
+  EXPECT_EQ(c.last_closed(), number(errc::idle));
+}
+
+TEST(connection_life, pings_beyond_what_the_peer_accepts_wait_without_asking_to_be_sent) {
+  settings one;
+  one.announced.pings_in_flight_max = 1;
+  pair p({}, one);
+  p.client.c.ping(p.client.now);
+  const std::string hello = p.client.take();
+  EXPECT_FALSE(p.client.c.wants_transmit());           // not before the HELLO
+  p.server.give(hello);
+  p.settle();
+  p.client.c.ping(p.client.now);
+  p.client.c.ping(p.client.now);
+  const std::string first = p.client.take();
+  EXPECT_EQ(first.size(), 12u);
+  EXPECT_FALSE(p.client.c.wants_transmit());
+  p.server.give(first);
+  p.settle();
+  EXPECT_EQ(p.client.count(event_kind::pong), 3u);
+  EXPECT_FALSE(p.server.c.over());
+}
+
+TEST(connection_life, a_deadline_that_passes_after_the_whole_answer_says_nothing) {
+  pair p;
+  p.settle();
+  const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "x", .deadline = 100ms}, {}, end_mark::end);
+  p.settle();
+  ASSERT_TRUE(p.server.c.write(*id, as_bytes("ok"), end_mark::end));
+  p.settle();
+  ASSERT_EQ(p.client.of(event_kind::finished, *id).size(), 1u);
+  p.pass_time(200ms);
+  p.settle();
+  EXPECT_EQ(p.client.of(event_kind::reset, *id).size(), 0u);
+  EXPECT_GT(p.client.c.poll_timeout(), p.client.now);
+  p.server.c.work_done(*id);
+  p.settle();
+  EXPECT_EQ(p.client.of(event_kind::released, *id).size(), 1u);
 }
 
 }  // namespace

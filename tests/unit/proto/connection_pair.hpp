@@ -97,6 +97,12 @@ struct side {
     return std::nullopt;
   }
 
+  // The code with which it ended; UINT32_MAX while it lives.
+  std::uint32_t last_closed() const {
+    const std::optional<seen> end = last(event_kind::closed);
+    return end ? end->code : UINT32_MAX;
+  }
+
   settings with;
   instant now;
   buffer_pool pool;
