@@ -13,8 +13,15 @@ namespace {
 constexpr std::array<std::string_view, 4> level_names = {"error", "warning", "info", "debug"};
 constexpr std::array<std::string_view, 6> part_names = {"base", "io", "link", "peer", "relay", "user"};
 
-std::atomic<log_hook> hook{nullptr};
-std::atomic<void*> hook_context{nullptr};
+// A hook with its context. Bindings stay for ever, in one list, because another thread may be about to call one: so many as programs
+// have different hooks.
+struct binding {
+  log_hook hook;
+  void* context;
+  binding* older;
+};
+constinit std::atomic<binding*> bindings{nullptr};
+constinit std::atomic<const binding*> bound{nullptr};
 
 void to_standard_error(const log_record& r, void*) {
   char connection[32] = "";
@@ -70,7 +77,7 @@ namespace detail {
 constinit std::atomic<std::uint8_t> log_threshold[6] = {};
 
 void log_line(log_level level, log_part part, std::string_view peer, std::uint64_t connection, const char* format, ...) noexcept {
-  const log_hook to = hook.load(std::memory_order_acquire);
+  const binding* to = bound.load(std::memory_order_acquire);
   if (!to) return;
   char text[512];
   va_list arguments;
@@ -78,14 +85,21 @@ void log_line(log_level level, log_part part, std::string_view peer, std::uint64
   const int written = std::vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
   const std::size_t size = written < 0 ? 0 : static_cast<std::size_t>(written) < sizeof text ? static_cast<std::size_t>(written) : sizeof text - 1;
-  to({level, part, peer, connection, {text, size}}, hook_context.load(std::memory_order_relaxed));
+  to->hook({level, part, peer, connection, {text, size}}, to->context);
 }
 
 }  // namespace detail
 
 void set_log_hook(log_hook to, void* context) noexcept {
-  hook_context.store(context, std::memory_order_relaxed);
-  hook.store(to, std::memory_order_release);
+  if (!to) return bound.store(nullptr, std::memory_order_release);
+  binding* newest = bindings.load(std::memory_order_acquire);
+  for (const binding* known = newest; known; known = known->older) {
+    if (known->hook == to && known->context == context) return bound.store(known, std::memory_order_release);
+  }
+  binding* made = new binding{to, context, newest};
+  while (!bindings.compare_exchange_weak(made->older, made, std::memory_order_acq_rel)) {
+  }
+  bound.store(made, std::memory_order_release);
 }
 
 void set_log_level(log_part part, log_level most) noexcept {
