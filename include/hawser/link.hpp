@@ -51,7 +51,8 @@ class link final : private io::socket_events, private io::flushable, private io:
   // The protocol may have something to send, or an earlier timeout: it is asked at the end of this turn. Cheap, any number of times.
   void transmit_later() noexcept;
   // Orderly: sends what the protocol still gives (each send taken within drain_max), sends FIN, waits for the other side's for
-  // linger_max, dropping what arrives; then on_link_closed({}). handle_bytes() and handle_end() are not called any more.
+  // linger_max, dropping what arrives; then on_link_closed({}), or errc::closed when a stage let nothing in (its handshake was not
+  // over): what the protocol still had is lost. handle_bytes() and handle_end() are not called any more.
   void close();
   // At once, nothing more is sent; on_link_closed(reason) comes at the end of this turn.
   void abort(std::error_code reason = make_error_code(errc::closed));
@@ -91,6 +92,7 @@ class link final : private io::socket_events, private io::flushable, private io:
   void finish_draining();
   void arm_earliest();
   void finish_with(std::error_code reason);
+  void remember(std::error_code reason) noexcept;
   // stages.cpp
   std::size_t fill(instant now, chain& out);
   std::size_t fill_from_stages(instant now, chain& out);

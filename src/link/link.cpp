@@ -59,8 +59,7 @@ void link::adopt(connected_socket socket) {
   const result<io::socket_id> id = socket.release(*this);
   if (id) return begin(*id);
   state_ = state::lost;
-  reason_category_ = pack_category(id.error());
-  reason_value_ = id.error().value();
+  remember(id.error());
   loop_->flush_later(*this);
 }
 
@@ -206,13 +205,17 @@ void link::lose(std::error_code reason) {
   if (tell) protocol_->handle_end(loop_->now(), reason);
 }
 
+void link::remember(std::error_code reason) noexcept {
+  reason_category_ = pack_category(reason);
+  reason_value_ = reason.value();
+}
+
 // The socket is closed; the protocol hears of it at the end of the turn.
 void link::finish_with(std::error_code reason) {
   state_ = state::lost;
   ended_ = true;
   in_flight_bytes_ = 0;
-  reason_category_ = pack_category(reason);
-  reason_value_ = reason.value();
+  if (reason) remember(reason);
   loop_->disarm(*this);
   loop_->flush_later(*this);
 }

@@ -67,6 +67,9 @@ std::size_t link::fill(instant now, chain& out) {
   std::size_t filled = fill_from_stages(now, out);
   if (filled == 0 && state_ == state::draining && !finished_) {
     finished_ = true;
+    // Without room nothing more gets in, and what the protocol still has is lost.
+    const auto shut = [](const std::unique_ptr<stage>& one) { return one->room() == 0; };
+    if (std::ranges::any_of(parts_->stages, shut)) remember(make_error_code(errc::closed));
     // From the protocol's side down: what a stage says last is still wrapped by those below.
     for (std::size_t at = parts_->stages.size(); at-- > 0;) {
       parts_->stages[at]->finish(now);

@@ -175,6 +175,16 @@ TEST_P(stage_test, an_orderly_close_ends_every_stage_and_loses_nothing) {
   EXPECT_FALSE(b_->user.closed[0]);
 }
 
+TEST_P(stage_test, a_close_before_the_handshake_is_over_says_that_something_was_lost) {
+  a_->user.send("never sent");
+  a_->user.wire->close();
+  const instant end = engine_->now() + 2s;
+  while (engine_->now() < end) loop_->run_once(end - engine_->now());
+  EXPECT_EQ(a_->user.given, 0u);
+  ASSERT_EQ(a_->user.closed.size(), 1u);
+  EXPECT_EQ(a_->user.closed[0], errc::closed);
+}
+
 TEST_P(stage_test, an_end_without_the_stages_own_is_an_error) {
   run(100, 10);
   engine_->give_end(b_->id);
