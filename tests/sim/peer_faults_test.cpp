@@ -148,7 +148,7 @@ class storm {
 };
 
 TEST(sim_peers_faults, every_call_completes_exactly_once_and_the_sums_match_whatever_the_network_does) {
-  for (const std::uint64_t seed : testing::seeds(scaled(20))) {
+  for (const std::uint64_t seed : testing::seeds(scaled(12))) {
     storm weather(seed);
     const sums out = weather.run(80);
     SCOPED_TRACE(weather.replay());

@@ -137,6 +137,21 @@ TEST_F(peer_messages, waiting_for_writable_ends_with_the_connection) {
   EXPECT_TRUE(failed_with(to.send("late"), errc::not_connected));
 }
 
+TEST_F(peer_messages, whose_handler_throws_cost_their_own_connection_and_no_other) {
+  peer other(loop_, {.name = "other"});
+  std::size_t received = 0;
+  server.on_message([&](connection& from, byte_view) {
+    if (from.name() == "client") throw std::runtime_error("the handler's own trouble");
+    ++received;
+  });
+  connection thrown_at = there(), untouched = connect(other, server);
+  ASSERT_TRUE(succeeded(thrown_at.send("x")));
+  ASSERT_TRUE(until([&] { return !thrown_at.is_open(); }));
+  ASSERT_TRUE(succeeded(untouched.send("x")));
+  ASSERT_TRUE(until([&] { return received == 1; }));
+  EXPECT_EQ(server.connections().size(), 1u);
+}
+
 TEST(peer_coalescing, a_thousand_messages_of_one_turn_leave_in_few_sends) {
   auto counting = std::make_unique<counting_engine>();
   counting_engine& engine = *counting;
