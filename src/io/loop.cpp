@@ -98,6 +98,15 @@ std::size_t run_flushes(intrusive_list<io::flushable>& flushes) {
 
 }  // namespace
 
+// Each step may end the program (engine::stopped()), and nothing runs afterwards.
+std::size_t loop::run_due() {
+  std::size_t done = 0;
+  if (!engine_->stopped()) done += parts_->timers.fire(now_);
+  if (!engine_->stopped()) done += run_jobs(jobs_);
+  if (!engine_->stopped()) done += run_flushes(flushes_);
+  return done;
+}
+
 // One turn. What other threads, timers and jobs want goes first, so that it leaves before the engine is asked; then the engine
 // hands out what arrived; then timers, jobs and flushes once more, so that answers leave in the turn that produced them.
 bool loop::turn(instant wait_until) noexcept {
@@ -111,10 +120,7 @@ bool loop::turn(instant wait_until) noexcept {
     p.spins = 0;
     p.clock_stale = false;
   }
-  std::size_t done = p.remote->run(remote_per_turn);
-  done += p.timers.fire(now_);
-  done += run_jobs(jobs_);
-  done += run_flushes(flushes_);
+  std::size_t done = engine_->stopped() ? 0 : p.remote->run(remote_per_turn) + run_due();
 
   instant until = now_;
   const bool idle = done == 0 && jobs_.empty() && flushes_.empty() && !engine_->pending();
@@ -128,10 +134,7 @@ bool loop::turn(instant wait_until) noexcept {
   } else {
     handed_out = engine_->turn(now_, now_);
   }
-  done += handed_out;
-  done += p.timers.fire(now_);
-  done += run_jobs(jobs_);
-  done += run_flushes(flushes_);
+  done += handed_out + run_due();
 
   if (done != 0) {
     p.clock_stale = handed_out == 0;

@@ -112,6 +112,9 @@ inline bool failure_due(const side& s, const pipe& in) noexcept {
 // Whether the owner may still use the socket.
 inline bool held(const side& s) noexcept { return s.state == phase::connecting || s.state == phase::open || s.state == phase::failed; }
 
+// Whether send() and shutdown_sending() mean something: what is sent while connecting waits for the connection.
+inline bool sends(const side& s) noexcept { return s.state == phase::connecting || s.state == phase::open; }
+
 struct connection {
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;

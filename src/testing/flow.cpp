@@ -113,7 +113,7 @@ void world::send(connection& c, unsigned which, chain& bytes) {
   }
   note(c, which, happening::send, s.sending_bytes, content);
   s.sending.emplace(std::move(bytes));
-  proceed(c, which);
+  if (s.state == phase::open) proceed(c, which);
 }
 
 void world::shut(connection& c, unsigned which) {
@@ -121,7 +121,7 @@ void world::shut(connection& c, unsigned which) {
   note(c, which, happening::shutdown);
   begin_waiting(c.sides[which]);
   c.sides[which].out.end_wanted = true;
-  proceed(c, which);
+  if (c.sides[which].state == phase::open) proceed(c, which);
 }
 
 void world::proceed(connection& c, unsigned which) {

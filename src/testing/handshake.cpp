@@ -276,6 +276,9 @@ void world::handle_syn_ack(connection& c) {
   dialer.state = phase::open;
   dialer.connected_due = true;
   make_ready(c, 0);
+  if (!dialer.sending && !dialer.out.end_wanted) return;
+  dialer.out.progress = now_;
+  proceed(c, 0);
 }
 
 }  // namespace hawser::testing::sim

@@ -51,7 +51,7 @@ void host_engine::start(io::socket_id id, io::socket_events& events) {
 
 void host_engine::send(io::socket_id id, chain& bytes) {
   connection* c = world_.find(self_, id);
-  if (!c || c->sides[id.index & 1].state != phase::open) return bytes.clear();
+  if (!c || !sends(c->sides[id.index & 1])) return bytes.clear();
   side& s = c->sides[id.index & 1];
   if (s.failure) {
     bytes.clear();
@@ -76,7 +76,7 @@ void host_engine::resume_receiving(io::socket_id id) {
 
 void host_engine::shutdown_sending(io::socket_id id) {
   connection* c = world_.find(self_, id);
-  if (c && c->sides[id.index & 1].state == phase::open) world_.shut(*c, id.index & 1);
+  if (c && sends(c->sides[id.index & 1])) world_.shut(*c, id.index & 1);
 }
 
 void host_engine::close(io::socket_id id) {

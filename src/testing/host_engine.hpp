@@ -20,6 +20,7 @@ class host_engine final : public io::engine {
   void wake() noexcept override { world_.wake(self_); }
   int descriptor() const noexcept override { return -1; }
   bool pending() const noexcept override { return !self_.dead && !self_.ready.empty(); }
+  bool stopped() const noexcept override { return self_.dead; }
 
   result<io::listener_id> listen(const endpoint& where, const io::listen_options& options, const io::socket_options& accepted,
                                  io::listener_events& events) override;

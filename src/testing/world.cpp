@@ -224,6 +224,7 @@ void world::drive(process& driver, instant until) {
   ask_all_when();
   bool quiet = !pass(&driver);
   for (;;) {
+    expect_alive(driver);
     const bool frozen = driver.home->frozen;
     if (!frozen) {
       if (!driver.ready.empty() || driver.woken.exchange(false) || now_ >= until) break;
@@ -241,6 +242,14 @@ void world::drive(process& driver, instant until) {
     set_now(now_ + poll_cost);
   }
   read_clocks();
+}
+
+// A program that is over cannot go on to turn the network, nor come back from its run().
+void world::expect_alive(const process& driver) const {
+  if (!driver.dead) return;
+  std::fprintf(stderr, "hawser: host %s was killed while its own loop turned the simulation, which network::run_for() or another host's loop must do; to replay: %s\n",
+               driver.home->name.c_str(), hawser::testing::replay_command(options_.seed, "").c_str());
+  HAWSER_EXPECTS(false, "a simulated host was killed while its own loop turned the network");
 }
 
 // Every program waits without a limit and nothing is under way. Only another thread can change that, by loop::remote().
@@ -272,11 +281,12 @@ std::size_t world::turn(process& driver, instant until, instant& now) {
     return driver.engine->hand_out();
   }
   const driving guard(*this);
+  expect_alive(driver);
   drive(driver, until);
   now = now_;
-  if (driver.dead) return 0;
   turning_ = &driver;
   const std::size_t done = driver.engine->hand_out();
+  expect_alive(driver);
   due_[driver.index] = !driver.ready.empty();
   return done;
 }

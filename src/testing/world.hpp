@@ -154,6 +154,7 @@ class world {
   void set_now(instant now) noexcept;
   void drive(process& driver, instant until);
   void wait_outside(process& driver);
+  void expect_alive(const process& driver) const;
 
   // handshake.cpp
   result<endpoint> bind(machine& home, const endpoint& where, const io::listen_options& options);

@@ -27,6 +27,40 @@ TEST_P(engine_rules, connect_meets_accept_and_both_ends_name_the_same_endpoints)
   EXPECT_EQ(two.far->log, "");
 }
 
+TEST_P(engine_rules, what_is_sent_while_connecting_leaves_when_connected_and_the_end_after_it) {
+  harbour listener(server());
+  ASSERT_TRUE(listener.listen(world_of().vacant(over())));
+  side near(client());
+  ASSERT_TRUE(near.connect(listener.where()));
+  near.send("early");
+  near.end();
+  ASSERT_TRUE(drive([&] { return !listener.sides.empty() && listener.sides.front()->ended && near.sends == 1; }));
+  EXPECT_EQ(near.log, "connected sent ");
+  EXPECT_EQ(near.sent_bytes, 5u);
+  EXPECT_EQ(listener.sides.front()->got, "early");
+}
+
+TEST_P(engine_rules, an_end_while_connecting_arrives_alone) {
+  harbour listener(server());
+  ASSERT_TRUE(listener.listen(world_of().vacant(over())));
+  side near(client());
+  ASSERT_TRUE(near.connect(listener.where()));
+  near.end();
+  ASSERT_TRUE(drive([&] { return !listener.sides.empty() && listener.sides.front()->ended; }));
+  listener.sides.front()->send("answer");
+  ASSERT_TRUE(drive([&] { return near.got == "answer"; }));
+  EXPECT_FALSE(near.failed);
+}
+
+TEST_P(engine_rules, what_is_sent_to_nobody_goes_with_the_failure) {
+  side lonely(client());
+  ASSERT_TRUE(lonely.connect(world_of().refusing(over())));
+  lonely.send("early");
+  lonely.end();
+  ASSERT_TRUE(drive([&] { return lonely.failed.has_value(); }));
+  EXPECT_EQ(lonely.log, "failed ");
+}
+
 TEST_P(engine_rules, connect_to_nobody_is_refused_from_a_turn) {
   side lonely(client());
   ASSERT_TRUE(lonely.connect(world_of().refusing(over())));

@@ -236,6 +236,34 @@ TEST(network, a_killed_host_ends_its_connections_as_its_system_would) {
   EXPECT_EQ(late.failure, errc::connection_refused);
 }
 
+TEST(network, a_host_that_kills_itself_runs_nothing_more) {
+  network net;
+  loop& on = net.host("a");
+  struct killing final : io::timer {
+    void on_timer() override { net->kill("a"); }
+    network* net = nullptr;
+  } timer;
+  struct counted final : io::job {
+    void run() override { ++runs; }
+    int runs = 0;
+  } job;
+  timer.net = &net;
+  on.arm(timer, net.now() + 1ms);
+  net.at(1ms, [&] { on.post(job); });      // due in the same turn, after the timers
+  net.run_for(1s);
+  EXPECT_EQ(job.runs, 0);
+}
+
+TEST(network, a_host_killed_while_its_own_loop_turns_the_network_aborts_and_is_named) {
+  const auto run = [] {
+    network net;
+    loop& on = net.host("victim");
+    net.at(1s, [&] { net.kill("victim"); });
+    on.run_once(3s);
+  };
+  EXPECT_DEATH(run(), "host victim was killed while its own loop turned the simulation");
+}
+
 TEST(network, a_host_killed_with_unread_bytes_resets) {
   network net;
   pair p(net);

@@ -116,6 +116,10 @@ class engine {
   // True while the engine itself has work that a turn(now) would do without any new completion.
   virtual bool pending() const noexcept = 0;
 
+  // True once the program on this loop is over though the loop still stands (a simulated host that was killed): the loop runs nothing
+  // any more.
+  virtual bool stopped() const noexcept { return false; }
+
   // Binds and listens. where: an address or a unix path, resolved. Port 0 is answered by local_endpoint().
   virtual result<listener_id> listen(const endpoint& where, const listen_options& options, const socket_options& accepted,
                                      listener_events& events) = 0;

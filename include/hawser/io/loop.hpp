@@ -100,6 +100,7 @@ class loop {
   struct parts;
   friend bool may_complete_at_once(const loop& on) noexcept;
   bool turn(instant wait_until) noexcept;
+  std::size_t run_due();
   std::unique_ptr<io::engine> engine_;
   loop_options options_;
   buffer_pool pool_;

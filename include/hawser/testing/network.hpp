@@ -101,7 +101,9 @@ class network {
   void freeze(std::string_view host);
   void thaw(std::string_view host);
   // Ends all programs on the host, as SIGKILL does: no handler of them is called again. Its system sends what it had taken over and a
-  // FIN, or a RST to those whose bytes nobody had read. Objects that were built on its loops may stay; their commands do nothing.
+  // FIN, or a RST to those whose bytes nobody had read. Objects that were built on its loops may stay; their commands do nothing. The
+  // loop that turns the network, in its own run(), run_once() or poll(), must not die meanwhile, nor be turned once it is dead: this
+  // aborts. Let run_for(), run_until() or another host's loop turn it.
   void kill(std::string_view host);
   // After kill(): a fresh program on the same host. Gives its loop, which is host(name) from now on.
   loop& restart(std::string_view host, const loop_options& options = {});
