@@ -21,7 +21,8 @@ namespace detail {
 
 // co_await starts a coroutine inside its await_ready(). Up to this depth an await that completes at once costs a call and
 // no transfer, so a loop of them uses constant stack even where symmetric transfer is no tail call (below -O2, sanitizers). Beyond,
-// the child is left for the outermost of these calls: the stack unwinds, and it is started from there.
+// the child is left for the outermost of these calls: the stack unwinds, and it is started from there. What such builds still pay is a
+// frame of the stack per level when a chain of tasks that had to wait ends from its bottom up.
 inline constexpr unsigned nested_starts_max = 64;
 inline constinit thread_local std::coroutine_handle<> late_start;
 void run_late_starts();

@@ -130,7 +130,7 @@ class engine {
   // Begins to connect; completes with on_connected() or on_failed(). Fails at once only for local reasons (descriptors, bad
   // address).
   virtual result<socket_id> connect(const endpoint& where, const socket_options& options, socket_events& events) = 0;
-  // Takes the chain (which becomes empty). See E4.
+  // Takes the chain (which becomes empty). While connecting it waits for the connection, as shutdown_sending() does. See E4.
   virtual void send(socket_id id, chain& bytes) = 0;
   // Stops and restarts on_bytes() and on_end(). A buffer that is being handed out is not interrupted. See E5 for resets.
   virtual void pause_receiving(socket_id id) = 0;
