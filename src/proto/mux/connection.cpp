@@ -115,6 +115,11 @@ bool connection::parts::may_send_now(const channel& of, std::uint32_t cost, std:
          out.committed_bytes() + frame_bytes < with.committed_bytes_max && out.has_slots();
 }
 
+// The same for a frame that costs nothing, which does not wait for others to get credit.
+bool connection::parts::may_send_free(const channel& of, std::size_t frame_bytes) const noexcept {
+  return !of.queue && !queue.can_commit() && out.committed_bytes() + frame_bytes < with.committed_bytes_max && out.has_slots();
+}
+
 // Below the high water of the channel and of the connection; then any one message is welcome.
 bool connection::parts::accepts(channel& of) noexcept {
   const std::size_t waiting = of.queue ? of.queue->bytes : 0;
@@ -308,7 +313,7 @@ result<> connection::write_head(channel_id id, byte_view tlvs) {
   HAWSER_EXPECTS(id != message_channel && (to->heads & 0x0f) < 2, "a third HEAD, or one on channel 1");
   if (tlvs.size() > p.peer_open_block_bytes_max) return failure(errc::message_too_big);
   ++to->heads;
-  if (p.may_send_now(*to, 0, tlvs.size() + header_bytes_max)) {
+  if (p.may_send_free(*to, tlvs.size() + header_bytes_max)) {
     std::byte* at = p.out.reserve(header_bytes_max + tlvs.size());
     const std::size_t head = put_header(at, frame_type::head, frame_flag::none, id, static_cast<std::uint32_t>(tlvs.size()));
     if (!tlvs.empty()) std::memcpy(at + head, tlvs.data(), tlvs.size());
@@ -419,7 +424,8 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
   const std::size_t payload_max = std::min<std::size_t>(frame_bytes_max, copied_frame_bytes_max);
   if (with_open + literal_size > payload_max) with_open = messages ? 0 : payload_max - std::min(payload_max, literal_size);
   const std::uint32_t cost = cost_of_open(static_cast<std::uint32_t>(with_open));
-  const bool at_once = may_send_now(of, cost, header_bytes_max + literal_size + with_open);
+  const std::size_t frame_bytes = header_bytes_max + literal_size + with_open;
+  const bool at_once = cost == 0 ? may_send_free(of, frame_bytes) : may_send_now(of, cost, frame_bytes);
   if (at_once && !options.operation.empty()) {
     // Only an OPEN that goes out now may assign: no later one can overtake it.
     const alias_sender::choice choice = aliases_out.choose(options.operation);
@@ -464,7 +470,7 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
 void connection::parts::end_locally(channel& of, std::uint32_t code, std::string_view reason) {
   if (of.has(channel_flag::reset_sent | channel_flag::reset_due)) return;
   const bool unheard = of.has(channel_flag::open_due);
-  queue.discard(of);
+  drop_queued(of);
   drop_assembly(of);
   of.clear(channel_flag::fin_due | channel_flag::credit_due | channel_flag::stop_due | channel_flag::wants_writable |
            channel_flag::writable_event | channel_flag::finished_event);

@@ -160,7 +160,7 @@ connection::parts::progress connection::parts::handle_reset(byte_view payload, e
   const bool silent = of->has(channel_flag::forgotten | channel_flag::reset_sent);
   of->state = taken.next;
   if (is_peers(of->state) && !of->has(channel_flag::stop_sent | channel_flag::reset_sent)) of->set(channel_flag::abnormal);
-  queue.discard(*of);
+  drop_queued(*of);
   drop_assembly(*of);
   of->clear(channel_flag::fin_due | channel_flag::credit_due | channel_flag::stop_due | channel_flag::wants_writable |
             channel_flag::writable_event | channel_flag::more_received);
@@ -198,7 +198,7 @@ connection::parts::progress connection::parts::handle_stop(byte_view payload, ev
   // What waits is not wanted, and the peer grants no more credit for it: it would only hold up the FIN.
   if (of->queue && of->queue->in_message) of->set(channel_flag::more_sent);
   const bool finished = of->has(channel_flag::fin_due);
-  queue.discard(*of);
+  drop_queued(*of);
   of->clear(channel_flag::fin_due | channel_flag::wants_writable | channel_flag::writable_event);
   of->set(channel_flag::stop_received);
   if (finished) (void)finish(*of);

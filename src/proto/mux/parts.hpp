@@ -111,6 +111,9 @@ struct connection::parts final : mux::commit_observer {
   void put_release_frame(channel& of);
   void handle_progress(channel& of) noexcept override;
   void handle_freed(channel& of) noexcept override;
+  void check_connection_writable() noexcept;
+  void check_writable(channel& of) noexcept;
+  void drop_queued(channel& of) noexcept;
   std::size_t committed_max() const noexcept;
   bool wants_transmit() const noexcept;
   void emit_greeting();
@@ -126,6 +129,7 @@ struct connection::parts final : mux::commit_observer {
   // -- connection.cpp
   channel* sendable(channel_id id, std::error_code& why) noexcept;
   bool may_send_now(const channel& of, std::uint32_t cost, std::size_t frame_bytes) const noexcept;
+  bool may_send_free(const channel& of, std::size_t frame_bytes) const noexcept;
   bool accepts(channel& of) noexcept;
   void stop(channel& of, std::uint32_t code);
   void work_done(channel_id id);

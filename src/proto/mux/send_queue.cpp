@@ -55,7 +55,12 @@ send_queue::cell* send_queue::new_cell() {
     std::byte* at = slab.mutable_data();
     new (at) chunk(std::move(slab_));
     slab_ = std::move(slab);
-    for (std::size_t offset = sizeof(chunk); offset + sizeof(cell) <= slab_bytes; offset += sizeof(cell)) {
+    std::size_t begin = sizeof(chunk);
+    if (!rings_) {
+      rings_ = new (at + begin) ring[ring_count];
+      begin += sizeof(ring) * ring_count;
+    }
+    for (std::size_t offset = begin; offset + sizeof(cell) <= slab_bytes; offset += sizeof(cell)) {
       cell* each = new (at + offset) cell;
       each->next_free = free_cells_;
       free_cells_ = each;
@@ -72,6 +77,7 @@ void send_queue::free_cell(cell* gone) noexcept {
   free_cells_ = gone;
   if (--live_cells_ != 0) return;
   free_cells_ = nullptr;
+  rings_ = nullptr;
   while (slab_.capacity() != 0) slab_ = chunk(std::move(*reinterpret_cast<chunk*>(slab_.mutable_data())));
 }
 
@@ -169,54 +175,56 @@ void send_queue::discard(channel& of) {
 
 // -- rings
 
-void send_queue::to_back(channel_queue& of) noexcept {
+void send_queue::link(channel_queue* before, channel_queue& of) noexcept {
   ring& in = ring_of(of);
-  if (in.last) {
-    of.next = in.last->next;
-    in.last->next = &of;
-  } else {
-    of.next = &of;
+  if (!in.first) {
     in.waited_bytes = 0;
+    in.round_end = &of;
+    ++in.round;
   }
-  in.last = &of;
+  of.prev = before;
+  of.next = before ? before->next : in.first;
+  (of.prev ? of.prev->next : in.first) = &of;
+  (of.next ? of.next->prev : in.last) = &of;
   ++ready_count_;
 }
 
-void send_queue::to_front(channel_queue& of) noexcept {
-  channel_queue* end = ring_of(of).last;
-  to_back(of);
-  if (end) ring_of(of).last = end;
-}
+void send_queue::to_back(channel_queue& of) noexcept { link(ring_of(of).last, of); }
 
-void send_queue::remove_first(ring& from) noexcept {
-  channel_queue* first = from.last->next;
-  if (first == from.last) {
-    from.last = nullptr;
-  } else {
-    from.last->next = first->next;
-  }
-  first->next = nullptr;
-  --ready_count_;
+void send_queue::to_front(channel_queue& of) noexcept {
+  ring& in = ring_of(of);
+  link(in.fresh, of);
+  in.fresh = &of;
 }
 
 void send_queue::unlink(channel_queue& of) noexcept {
   ring& in = ring_of(of);
-  channel_queue* before = in.last;
-  while (before->next != &of) before = before->next;
-  if (before == &of) {
-    in.last = nullptr;
-  } else {
-    before->next = of.next;
-    if (in.last == &of) in.last = before;
+  // Whoever is in front of a fresh one is fresh too.
+  if (in.fresh == &of) in.fresh = of.prev;
+  (of.prev ? of.prev->next : in.first) = of.next;
+  (of.next ? of.next->prev : in.last) = of.prev;
+  of.next = of.prev = nullptr;
+  if (in.round_end == &of) {
+    in.round_end = in.last;
+    ++in.round;
   }
-  of.next = nullptr;
   --ready_count_;
+}
+
+// Its first frame costs no credit.
+bool send_queue::starts_free(const channel_queue& of) const noexcept {
+  if (!of.first) return true;
+  if (of.first->by_reference) return false;
+  const frame_type type = own_header(of.first->piece.data()).type;
+  return type == frame_type::open ? of.open_cost == 0 : type != frame_type::data;
 }
 
 void send_queue::activate(channel& of) {
   if (!of.queue || of.queue->where != channel_queue::place::aside) return;
   of.queue->where = channel_queue::place::ready;
-  if (of.queue->bytes <= static_cast<std::uint32_t>(quantum_bytes)) {
+  if (out_of_credit_ && starts_free(*of.queue)) free_may_wait_ = true;
+  const std::uint32_t said = of.round == ring_of(*of.queue).round ? of.round_bytes : 0;
+  if (said + of.queue->bytes <= static_cast<std::uint32_t>(quantum_bytes)) {
     to_front(*of.queue);
   } else {
     to_back(*of.queue);
@@ -232,35 +240,85 @@ void send_queue::nourish(channel& of) {
 // -- committing
 
 send_queue::ring* send_queue::pick() noexcept {
+  ring* const end = rings_ + ring_count;
   ring* top = rings_;
-  while (top < rings_ + 8 && !top->last) ++top;
-  if (top == rings_ + 8) return nullptr;
-  for (ring* low = rings_ + 7; low > top; --low)
-    if (low->last && low->waited_bytes >= class_patience_bytes) return low;
+  while (top < end && !top->first) ++top;
+  if (top == end) return nullptr;
+  for (ring* low = end - 1; low > top; --low)
+    if (low->first && low->waited_bytes >= class_patience_bytes) return low;
   return top;
 }
 
 std::size_t send_queue::commit(outbox& out, std::size_t committed_max, std::size_t frame_bytes_max, commit_observer& observer) {
   round now{out, committed_max, frame_bytes_max, observer};
   std::size_t total = 0;
-  while (!out_of_credit_) {
+  while (ready_count_ != 0 && !out_of_credit_) {
     ring* from = pick();
-    if (!from) break;
     step why = step::sent;
     const std::size_t moved = visit(*from, now, why);
     total += moved;
+    if (ready_count_ == 0) return total;      // the rings may be gone
     from->waited_bytes -= static_cast<std::uint32_t>(std::min<std::size_t>(from->waited_bytes, moved * 15));
-    for (ring* low = from + 1; low < rings_ + 8; ++low)
-      if (low->last) low->waited_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(low->waited_bytes + moved, 4 * class_patience_bytes));
-    if (why == step::full) break;
-    if (why == step::connection_starved) out_of_credit_ = true;
+    for (ring* low = from + 1; low < rings_ + ring_count; ++low)
+      if (low->first) low->waited_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(low->waited_bytes + moved, 4 * class_patience_bytes));
+    if (why == step::full) return total;
+    if (why != step::connection_starved) continue;
+    out_of_credit_ = true;
+    free_may_wait_ = ready_count_ > 1;
+  }
+  if (ready_count_ != 0 && free_may_wait_) total += commit_free(now);
+  return total;
+}
+
+// Credit is out: everybody in turn gives what costs none.
+std::size_t send_queue::commit_free(round& now) {
+  std::size_t total = 0;
+  free_may_wait_ = false;
+  for (std::size_t i = 0; i < ring_count && rings_; ++i) {
+    for (channel_queue* next = rings_[i].first; next;) {
+      channel_queue& of = *std::exchange(next, next->next);
+      if (!starts_free(of)) continue;
+      channel& owner = *of.owner;
+      step why = step::sent;
+      std::size_t moved = 0;
+      while (why == step::sent) {
+        std::size_t once = 0;
+        why = send_frames(of, now, once);
+        moved += once;
+      }
+      if (why == step::full) free_may_wait_ = true;
+      total += moved;
+      end_turn(of, why, moved);
+      if (moved != 0) now.observer.handle_progress(owner);
+      if (is_free(owner.state)) now.observer.handle_freed(owner);
+      if (why == step::full) return total;
+    }
   }
   return total;
 }
 
+// After its turn: behind the others, aside, or gone. What lacks room or the connection's credit stays where it is.
+void send_queue::end_turn(channel_queue& of, step why, std::size_t moved) noexcept {
+  const bool stays = why == step::full || why == step::connection_starved;
+  if (!stays) unlink(of);
+  // One that ended the round by its turn has had that of the next.
+  channel& owner = *of.owner;
+  if (owner.round != ring_of(of).round) owner.round_bytes = 0;
+  owner.round = ring_of(of).round;
+  owner.round_bytes = static_cast<std::uint16_t>(std::min<std::size_t>(owner.round_bytes + moved, UINT16_MAX));
+  if (stays) return;
+  if (why == step::queue_ended) {
+    drop_queue(owner);
+  } else if (why == step::channel_starved) {
+    of.where = channel_queue::place::starved;
+  } else {
+    to_back(of);
+  }
+}
+
 // One turn of the first channel of a ring.
 std::size_t send_queue::visit(ring& from, round& now, step& why) {
-  channel_queue& of = *from.last->next;
+  channel_queue& of = *from.first;
   channel& owner = *of.owner;
   const bool has_messages = kind_has_messages(owner.kind);
   std::size_t moved = 0;
@@ -272,16 +330,7 @@ std::size_t send_queue::visit(ring& from, round& now, step& why) {
     of.deficit -= static_cast<std::int32_t>(once);
     if (why != step::sent) break;
   }
-  if (why != step::full && why != step::connection_starved) {
-    remove_first(from);
-    if (why == step::queue_ended) {
-      drop_queue(owner);
-    } else if (why == step::channel_starved) {
-      of.where = channel_queue::place::starved;
-    } else {
-      to_back(of);
-    }
-  }
+  end_turn(of, why, moved);
   if (moved != 0) now.observer.handle_progress(owner);
   if (is_free(owner.state)) now.observer.handle_freed(owner);
   return moved;

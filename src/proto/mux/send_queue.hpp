@@ -35,6 +35,7 @@ struct channel_queue {
   mux::queue_node* first = nullptr;
   mux::queue_node* last = nullptr;
   channel_queue* next = nullptr;         // in the ring of its class
+  channel_queue* prev = nullptr;
   std::uint32_t bytes = 0;
   std::int32_t deficit = 0;
   std::uint32_t last_frame_offset = 0;   // of the newest frame, in last->piece
@@ -79,7 +80,8 @@ class send_queue {
   channel_queue& queue_of(channel& of);
   void discard(channel& of);
 
-  // Puts the channel into its ring when it has something and is in none. One with little to say goes first, once.
+  // Puts the channel into its ring when it has something and is in none. One with little to say goes first, as long as all that
+  // it says in a round is no more than a turn: whoever waits is passed by no more than its fair share.
   void activate(channel& of);
   // The channel got credit.
   void nourish(channel& of);
@@ -89,7 +91,7 @@ class send_queue {
 
   bool has_ready() const noexcept { return ready_count_ != 0; }
   // Something could go if the outbox had room.
-  bool can_commit() const noexcept { return ready_count_ != 0 && !out_of_credit_; }
+  bool can_commit() const noexcept { return ready_count_ != 0 && (!out_of_credit_ || free_may_wait_); }
   std::size_t ready_count() const noexcept { return ready_count_; }
   std::size_t queued_bytes() const noexcept { return queued_bytes_; }
 
@@ -100,9 +102,14 @@ class send_queue {
 
  private:
   struct ring {
-    channel_queue* last = nullptr;       // last->next is the first
+    channel_queue* first = nullptr;
+    channel_queue* last = nullptr;
+    channel_queue* fresh = nullptr;      // the newest of those that went to the front
+    channel_queue* round_end = nullptr;  // the round ends when this one has had its turn
+    std::uint16_t round = 1;
     std::uint32_t waited_bytes = 0;      // sent by more urgent classes while this one had something
   };
+  static constexpr std::size_t ring_count = 8;
   struct round {
     outbox& out;
     std::size_t committed_max, frame_bytes_max;
@@ -125,10 +132,13 @@ class send_queue {
   void drop_queue(channel& of) noexcept;
 
   ring& ring_of(const channel_queue& of) noexcept { return rings_[of.owner->urgency & 7]; }
+  void link(channel_queue* before, channel_queue& of) noexcept;
   void to_front(channel_queue& of) noexcept;
   void to_back(channel_queue& of) noexcept;
-  void remove_first(ring& from) noexcept;
   void unlink(channel_queue& of) noexcept;
+  bool starts_free(const channel_queue& of) const noexcept;
+  std::size_t commit_free(round& now);
+  void end_turn(channel_queue& of, step why, std::size_t moved) noexcept;
   ring* pick() noexcept;
   std::size_t visit(ring& from, round& now, step& why);
   step send_frames(channel_queue& of, round& now, std::size_t& moved);
@@ -138,9 +148,10 @@ class send_queue {
   void frame_fin(channel_queue& of, std::byte* header, round& now);
 
   buffer_pool* pool_;
-  ring rings_[8];
+  ring* rings_ = nullptr;                // one per urgency, in the oldest slab: they exist while a queue does
   std::uint32_t ready_count_ = 0;
   bool out_of_credit_ = false;
+  bool free_may_wait_ = false;           // some frame that costs nothing may be behind one that lacks credit
   std::size_t queued_bytes_ = 0;
   cell* free_cells_ = nullptr;
   std::uint32_t live_cells_ = 0;

@@ -49,8 +49,8 @@ bool connection::parts::wants_transmit() const noexcept {
 }
 
 std::size_t connection::parts::committed_max() const noexcept {
-  // With several channels that want to send, less is decided early: a small message waits for less.
-  return queue.ready_count() > 1 ? with.committed_bytes_max / 2 : with.committed_bytes_max;
+  // With several channels that want to send, less is decided early: a small message waits for less, and urgency has a choice.
+  return queue.ready_count() > 1 ? with.committed_bytes_max / 4 : with.committed_bytes_max;
 }
 
 void connection::parts::fill() {
@@ -195,23 +195,34 @@ void connection::parts::notify(channel& of, std::uint32_t bits) noexcept {
 
 void connection::parts::handle_progress(channel& of) noexcept {
   if (of.has(control_bits) && !of.has(channel_flag::open_due)) mark_dirty(of, 0);
-  if (wants_connection_writable && queue.queued_bytes() <= with.send_bytes_max / 2) {
-    wants_connection_writable = false;
-    connection_writable = true;
-    table.for_each([&](channel& each) {
-      if (each.has(channel_flag::wants_writable)) handle_progress(each);
-    });
-    if (table.plain().has(channel_flag::wants_writable)) handle_progress(table.plain());
-  }
+  if (wants_connection_writable) check_connection_writable();
+  check_writable(of);
+}
+
+void connection::parts::check_connection_writable() noexcept {
+  if (queue.queued_bytes() > with.send_bytes_max / 2) return;
+  wants_connection_writable = false;
+  connection_writable = true;
+  table.for_each([&](channel& each) { check_writable(each); });
+  check_writable(table.plain());
+}
+
+void connection::parts::check_writable(channel& of) noexcept {
   if (!of.has(channel_flag::wants_writable)) return;
   if (of.queue && of.queue->bytes > with.channel_send_bytes_max / 2) return;
   of.clear(channel_flag::wants_writable);
   notify(of, channel_flag::writable_event);
 }
 
+// What waits on the channel is not wanted any more. Others may have waited for that room.
+void connection::parts::drop_queued(channel& of) noexcept {
+  queue.discard(of);
+  if (wants_connection_writable) check_connection_writable();
+}
+
 // The slot is free on the wire. The channel itself goes with the released event.
 void connection::parts::handle_freed(channel& of) noexcept {
-  queue.discard(of);
+  drop_queued(of);
   drop_assembly(of);
   if (!is_own(of.state) && !of.has(channel_flag::abnormal | channel_flag::refused)) meter.open_completed();
   of.deadline = never;

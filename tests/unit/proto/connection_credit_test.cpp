@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 namespace hawser::proto::testing {
 namespace {
 
@@ -326,6 +328,84 @@ TEST(connection_credit, a_stalled_reader_bounds_the_senders_memory_and_nothing_i
   p.settle();
   EXPECT_EQ(p.client.count(event_kind::writable), 1u);
   EXPECT_EQ(received, sent);
+}
+
+TEST(connection_credit, giving_up_what_filled_the_connection_wakes_the_writers_that_waited_for_it) {
+  for (const int how : {0, 1, 2}) {
+    pair p;
+    p.settle();
+    const auto full = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+    const auto other = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+    p.settle();
+    p.server.consumes = false;
+    chunk big = p.client.pool.allocate(8 << 20);
+    std::memset(big.mutable_data(), 0, 8 << 20);
+    big.grow(8 << 20);
+    ASSERT_TRUE(p.client.c.write(*full, big));
+    ASSERT_EQ(p.client.c.write(*other, as_bytes("b")).error(), errc::would_block);
+    p.settle();
+    if (how == 0) p.client.c.reset(*full, 6);
+    if (how == 1) p.server.c.reset(*full, 6);
+    if (how == 2) p.server.c.stop(*full, 6);
+    p.settle();
+    EXPECT_EQ(p.client.of(event_kind::writable, *other).size(), 1u) << how;
+    EXPECT_EQ(p.client.of(event_kind::writable, 0).size(), 1u) << how;
+    EXPECT_TRUE(p.client.c.write(*other, as_bytes("b"))) << how;
+  }
+}
+
+TEST(connection_credit, frames_that_cost_nothing_do_not_wait_for_the_connections_credit) {
+  pair p;
+  p.server.consumes = false;
+  p.settle();
+  std::vector<channel_id> ids;
+  for (int i = 0; i < 250; ++i) ids.push_back(*p.client.c.open(p.client.now, {}, {}, end_mark::open));
+  const auto quiet = p.client.c.open(p.client.now, {.kind = channel_kind::request}, {}, end_mark::open);
+  p.settle();
+  for (int k = 0; k < 4; ++k)
+    for (const channel_id id : ids) {
+      (void)p.client.c.write(id, as_bytes(pattern(30'000)));
+      p.settle();
+    }
+  ASSERT_GT(p.client.c.queued_bytes(), std::size_t{1} << 20);
+  ASSERT_LT(p.client.c.stats().send_credit, 31'000u);
+  const auto empty = p.client.c.open(p.client.now, {.urgency = 7}, {}, end_mark::end);
+  ASSERT_TRUE(empty);
+  p.settle();
+  EXPECT_EQ(p.server.of(event_kind::opened, *empty).size(), 1u);
+  EXPECT_EQ(p.server.of(event_kind::finished, *empty).size(), 1u);
+  ASSERT_TRUE(p.client.c.write_head(*quiet, as_bytes("AA")));
+  ASSERT_TRUE(p.client.c.finish(*quiet));
+  p.settle();
+  EXPECT_EQ(p.server.of(event_kind::head, *quiet).size(), 1u);
+  EXPECT_EQ(p.server.of(event_kind::finished, *quiet).size(), 1u);
+  EXPECT_FALSE(p.client.c.wants_transmit());
+}
+
+TEST(connection_credit, frames_that_cost_nothing_pass_queues_that_lost_their_credit_first) {
+  settings slow;
+  slow.committed_bytes_max = 64 * 1024;
+  settings narrow;
+  narrow.receive_bytes_max = narrow.window_bytes_max = 1 << 20;
+  pair p(slow, narrow);
+  p.server.consumes = false;
+  p.settle();
+  std::vector<channel_id> ids;
+  for (int i = 0; i < 100; ++i) ids.push_back(*p.client.c.open(p.client.now, {}, {}, end_mark::open));
+  p.settle();
+  std::size_t next = 0;
+  for (; p.server.c.stats().bytes_buffered < (1 << 20) || p.client.c.stats().send_credit > 600'000; ++next) {
+    ASSERT_LT(next, ids.size());
+    (void)p.client.c.write(ids[next], as_bytes(pattern(60'000)));
+    p.settle();
+  }
+  // Nothing leaves meanwhile: everything queues, the free frames last.
+  for (; next < ids.size(); ++next) (void)p.client.c.write(ids[next], as_bytes(pattern(60'000)));
+  std::vector<channel_id> empty;
+  for (int i = 0; i < 20; ++i) empty.push_back(*p.client.c.open(p.client.now, {.urgency = static_cast<std::uint8_t>(i % 8)}, {}, end_mark::end));
+  p.settle();
+  EXPECT_GT(p.client.c.queued_bytes(), 0u);
+  for (const channel_id id : empty) EXPECT_EQ(p.server.of(event_kind::finished, id).size(), 1u) << id;
 }
 
 }  // namespace

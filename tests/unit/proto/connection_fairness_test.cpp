@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <deque>
 #include <map>
 
 namespace hawser::proto::testing {
@@ -159,6 +160,68 @@ TEST(connection_fairness, order_within_a_channel_is_kept_whatever_path_a_message
   }
   p.settle();
   EXPECT_EQ(next, expected);
+}
+
+// Three channels say 15 KB whenever they have nothing queued, one always has more: nobody gets ahead.
+TEST(connection_fairness, many_small_turns_are_not_more_than_one_large_one) {
+  pair p;
+  p.settle();
+  std::vector<channel_id> ids;
+  for (int i = 0; i < 4; ++i) ids.push_back(*p.client.c.open(p.client.now, {}, {}, end_mark::open));
+  p.settle();
+  p.client.keeps = p.server.keeps = false;
+  std::map<channel_id, std::uint64_t> got;
+  p.server.on_event = [&](const event& e) {
+    if (e.kind == event_kind::data) got[e.channel] += e.bytes.size();
+  };
+  const std::string bulk = pattern(60'000), small = pattern(15'000);
+  std::deque<std::size_t> flight;
+  for (int tick = 0; tick < 4'000; ++tick) {
+    if (p.client.c.queued_bytes(ids[0]) < 30'000) (void)p.client.c.write(ids[0], as_bytes(bulk));
+    for (int k = 1; k < 4; ++k)
+      if (p.client.c.queued_bytes(ids[k]) == 0) (void)p.client.c.write(ids[k], as_bytes(small));
+    // The transport takes 16 KiB in each tick, and holds more.
+    const std::size_t given = p.client.c.poll_transmit(p.client.now, p.client.wire, 64 * 1024);
+    for (std::size_t i = 0; i < p.client.wire.count(); ++i) p.server.give(as_text(p.client.wire[i].view()));
+    p.client.wire.clear();
+    if (given != 0) flight.push_back(given);
+    for (std::size_t room = 16'384; !flight.empty() && room != 0;) {
+      const std::size_t sent = std::min(room, flight.front());
+      p.client.c.handle_sent(p.client.now, sent);
+      room -= sent;
+      flight.front() -= sent;
+      if (flight.front() == 0) flight.pop_front();
+    }
+    p.client.drain();
+    p.pass(p.server, p.client);
+    p.advance(std::chrono::milliseconds(1));
+  }
+  std::uint64_t least = UINT64_MAX, most = 0;
+  for (const channel_id id : ids) {
+    least = std::min(least, got[id]);
+    most = std::max(most, got[id]);
+  }
+  EXPECT_GT(least * 5, most * 4) << least << " " << most;
+}
+
+// With a walk through the ring for each, this would take minutes.
+TEST(connection_fairness, giving_up_channels_that_wait_takes_the_same_time_for_each) {
+  settings many;
+  many.announced.channels_max = 200'000;
+  pair p({}, many);
+  p.server.consumes = false;
+  p.client.keeps = p.server.keeps = false;
+  p.settle();
+  const int count = 160'000 / HAWSER_COUNT_SCALE;
+  std::vector<channel_id> ids;
+  for (int i = 0; i < count; ++i) ids.push_back(p.client.c.open(p.client.now, {}, as_bytes("waits"), end_mark::open).value_or(0));
+  ASSERT_GT(p.client.c.queued_bytes(), 0u);
+  // The oldest first, then the newest: neither end is near for both.
+  for (std::size_t i = 0; i < ids.size() / 2; ++i) p.client.c.reset(ids[i], 6);
+  for (std::size_t i = ids.size(); i-- > ids.size() / 2;) p.client.c.reset(ids[i], 6);
+  p.client.drain();
+  EXPECT_EQ(p.client.c.queued_bytes(ids.back()), 0u);
+  EXPECT_FALSE(p.client.c.over());
 }
 
 }  // namespace
