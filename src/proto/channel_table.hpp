@@ -38,6 +38,7 @@ inline constexpr std::uint32_t reset_sent = 1u << 18;
 inline constexpr std::uint32_t reset_received = 1u << 19;
 inline constexpr std::uint32_t stop_sent = 1u << 20;
 inline constexpr std::uint32_t event_due = 1u << 21;       // linked in the list of channels with an event to report
+inline constexpr std::uint32_t wanted = 1u << 22;          // a read of a fixed size waits: what it holds is excused
 inline constexpr std::uint32_t places_budget = 1u << 23;   // holds a place of the reassembly budget
 inline constexpr std::uint32_t waits_budget = 1u << 24;    // waits for one
 inline constexpr std::uint32_t finished_event = 1u << 26;  // to report: the peer's FIN

@@ -17,7 +17,7 @@ std::uint32_t recv_credit::take_grant() noexcept {
 }
 
 std::uint32_t recv_credit::extra(std::uint32_t cost) noexcept {
-  const std::int64_t room = credit_max - outstanding_ - static_cast<std::int64_t>(returnable_);
+  const std::int64_t room = credit_max - std::max<std::int64_t>(outstanding_ + returnable_, surplus_);
   const auto added = static_cast<std::uint32_t>(std::clamp<std::int64_t>(room, 0, cost));
   returnable_ += added;
   surplus_ += added;
@@ -44,13 +44,6 @@ std::uint32_t recv_credit::tune(std::uint32_t granted, instant now, duration rou
   window_ += grown;
   returnable_ += grown;
   return grown;
-}
-
-// ---- recv_ledger
-
-void recv_ledger::release_withheld() noexcept {
-  // Bounded by what was taken while holding back, which outstanding credit bounds to 2^31 - 1.
-  credit_.give_back(static_cast<std::uint32_t>(std::exchange(withheld_, 0)));
 }
 
 // ---- reassembly_budget

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 // Flow control: the ledgers of one direction, for a channel or for the connection (spec/wire.md, section 5). Pure arithmetic;
@@ -118,7 +119,8 @@ class recv_credit {
 static_assert(sizeof(recv_credit) == 32);
 
 // The connection's receiving side (C3): credit goes back when a frame is parsed, while the application holds little enough;
-// above receive_bytes_max it waits until the application has consumed or something was discarded.
+// above receive_bytes_max all of it waits until the application has consumed. What a read of a fixed size holds until it is
+// complete is excused: the application cannot consume it, so withholding credit for it could wait for ever.
 class recv_ledger {
  public:
   recv_ledger(std::uint32_t window, std::size_t receive_bytes_max) noexcept : credit_(window), held_max_(receive_bytes_max) {}
@@ -128,18 +130,29 @@ class recv_ledger {
   // ... and its bytes are held until consumed (application buffers, events).
   void hold(std::uint32_t cost) noexcept {
     held_ += cost;
-    if (held_ <= held_max_) [[likely]] credit_.give_back(cost);
+    pass(cost);
+  }
+  // ... or they were dropped at once, or belong to a message that is not complete, which has a bound of its own.
+  void pass(std::uint32_t cost) noexcept {
+    if (!above_limit()) [[likely]] credit_.give_back(cost);
     else withheld_ += cost;
   }
-  // ... or they were dropped at once, or belong to the reassembly budget, which has a bound of its own.
-  void pass(std::uint32_t cost) noexcept { credit_.give_back(cost); }
   // ... and were passed before; now the application holds them (a message that came in several frames).
   void keep(std::uint32_t cost) noexcept { held_ += cost; }
   // Held bytes were consumed or discarded.
   void let_go(std::uint32_t cost) noexcept {
     HAWSER_EXPECTS(cost <= held_, "more consumed than was received");
     held_ -= cost;
-    if (withheld_ != 0 && held_ <= held_max_) [[unlikely]] release_withheld();
+    release_withheld();
+  }
+  // Held bytes that the application cannot consume yet, and later can again.
+  void excuse(std::uint32_t cost) noexcept {
+    excused_ += cost;
+    release_withheld();
+  }
+  void accuse(std::uint32_t cost) noexcept {
+    HAWSER_EXPECTS(cost <= excused_, "more accused than was excused");
+    excused_ -= cost;
   }
 
   bool due() const noexcept { return credit_.due(); }
@@ -152,12 +165,16 @@ class recv_ledger {
   const recv_credit& credit() const noexcept { return credit_; }
 
  private:
-  void release_withheld() noexcept;
+  bool above_limit() const noexcept { return held_ > held_max_ + excused_; }
+  void release_withheld() noexcept {
+    if (withheld_ != 0 && !above_limit()) [[unlikely]] credit_.give_back(static_cast<std::uint32_t>(std::exchange(withheld_, 0)));
+  }
 
   recv_credit credit_;
   std::size_t held_ = 0;
   std::size_t held_max_;
-  std::size_t withheld_ = 0;
+  std::size_t excused_ = 0;
+  std::size_t withheld_ = 0;         // outstanding credit bounds it to 2^31 - 1
 };
 
 // Who may receive a message larger than its window (C4): at most bytes_max / message_bytes_max (but one) channels at a time, in

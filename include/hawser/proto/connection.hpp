@@ -88,7 +88,17 @@ struct open_options {
 // When the connection ends, each channel that still lives gets its own end first: reset with `refused` for own opens that the
 // other side says it did not process, with `connection_lost` for the others, then released; closed comes last.
 // A watermark is looked at before something is queued: a channel below it takes any one legal message, however large.
-// Memory: bounded as spec/wire.md section 5 says; everything comes from the pool. A connection without open channels holds none.
+// Memory comes from the pool, and a connection without open channels holds none. Whatever a peer does, in bytes of cost (payload,
+// and 16 for each frame), with the names of settings and of limits:
+//   held by the application   receive_bytes_max + the connection's window (at most window_bytes_max) + message_bytes_max,
+//                             and what sized reads (want()) hold until they are complete
+//   half messages             channels_max x channel_credit + reassembly_bytes_max for windows that were widened,
+//                             + places x message_bytes_max, places = max(1, reassembly_bytes_max / message_bytes_max);
+//                             a buffer may be up to four times as large as what is in it
+//   sized reads               their windows: channels_max x channel_credit + window_bytes_max,
+//                             + places x four times the largest read (half of which is overhead of small frames at most)
+//   sending                   send_bytes_max + one write or message + committed_bytes_max, and the control frames of one turn
+//   before accept()           96 KiB and what one read brings
 // Not thread-safe. Nothing here throws.
 class connection {
  public:
@@ -145,7 +155,10 @@ class connection {
   // The application took bytes: their credit goes back. What it still holds of a channel when that is released moves to the
   // connection's account: consume(0, cost) then (the id may already be another channel's).
   void consume(channel_id channel, std::uint32_t cost);
-  void want(channel_id channel, std::size_t bytes);                // the reader needs this many at once: grant at least that
+  // The reader can take nothing before it has this many bytes: they are granted, in the order of asking when that is more than a
+  // window, and what it holds meanwhile is no reason to withhold credit. Ends when as much was consumed, with want(channel, 0),
+  // and with the channel's last byte. At most reassembly_bytes_max. Messages need none: they are granted as a whole.
+  void want(channel_id channel, std::size_t bytes);
   void set_user(channel_id channel, void* user);
   void* user(channel_id channel) const noexcept;
   std::size_t queued_bytes(channel_id channel) const noexcept;

@@ -51,8 +51,8 @@ struct identity {
 struct settings {
   limits announced;
   std::size_t receive_bytes_max = std::size_t{4} << 20;      // rx_limit: bytes buffered by the application before connection credit is withheld
-  std::size_t reassembly_bytes_max = std::size_t{4} << 20;   // for messages larger than their window
-  std::size_t window_bytes_max = std::size_t{32} << 20;      // how far auto-tuning may widen a window
+  std::size_t reassembly_bytes_max = std::size_t{4} << 20;   // for messages and sized reads larger than their window
+  std::size_t window_bytes_max = std::size_t{32} << 20;      // how far auto-tuning may widen a window, and all channels together
   std::size_t channel_send_bytes_max = 64 * 1024;            // high water of one channel: writes answer would_block above it
   std::size_t send_bytes_max = std::size_t{4} << 20;         // of the connection, all channels together
   std::size_t committed_bytes_max = 256 * 1024;              // framed and handed to the transport, not taken by it yet

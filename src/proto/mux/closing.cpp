@@ -47,7 +47,7 @@ void connection::parts::end(std::uint32_t code) noexcept {
   shake.reset();
   const auto drop = [&](channel& each) {
     queue.discard(each);
-    delete std::exchange(each.incoming, nullptr);
+    if (each.incoming) assembly::drop(each.incoming);
     each.clear(channel_flag::dirty | channel_flag::writable_event | channel_flag::fin_due);
   };
   drop(table.plain());

@@ -33,7 +33,7 @@ connection::parts::parts(role side_, const settings& with_, const identity& who,
       meter(with_.announced.channels_max, to_bucket_time(now_)),
       pulse(side_, seed * 0x9e3779b97f4a7c15u + 1, now_),
       shake(std::make_unique<handshake>()) {
-  static_assert(sizeof(void*) != 8 || sizeof(parts) <= 1152, "what an idle connection costs: say why before raising it");
+  static_assert(sizeof(void*) != 8 || sizeof(parts) <= 1072, "what an idle connection costs: say why before raising it");
   HAWSER_EXPECTS(check_limits(with.announced) == errc{}, "limits outside of what HELLO may announce");
   HAWSER_EXPECTS(with.announced.pings_in_flight_max <= pings_answered_max, "more unanswered pings than a connection remembers");
   HAWSER_EXPECTS(check_identity(who) == errc{}, "an identity that HELLO cannot carry");
@@ -60,7 +60,7 @@ connection::parts::parts(role side_, const settings& with_, const identity& who,
 connection::parts::~parts() {
   const auto drop = [&](channel& each) {
     queue.discard(each);
-    delete std::exchange(each.incoming, nullptr);
+    if (each.incoming) assembly::drop(each.incoming);
   };
   table.for_each(drop);
   drop(table.plain());
@@ -384,6 +384,7 @@ void connection::parts::raise_initial_credit(channel& of, byte_view meta) noexce
   if (by == 0) return;
   if (is_own(of.state)) {
     of.in.raise(by);
+    widened[kind_has_messages(of.kind)] += by;
   } else {
     (void)of.out.grant(by);
   }
@@ -557,32 +558,12 @@ void connection::parts::work_done(channel_id id) {
 void connection::consume(channel_id id, std::uint32_t cost) {
   parts& p = *parts_;
   if (id == 0) p.received.let_go(static_cast<std::uint32_t>(std::min<std::size_t>(cost, p.received.held())));
-  channel* of = p.table.find(id);
-  if (!of) return;
-  // Never more than the channel holds: what a caller counts twice must not become credit.
-  const std::int64_t kept = std::int64_t{of->in.window()} + of->in.surplus() - of->in.outstanding() - of->in.returnable();
-  cost = static_cast<std::uint32_t>(std::clamp<std::int64_t>(kept, 0, cost));
-  cost = static_cast<std::uint32_t>(std::min<std::size_t>(cost, p.received.held()));
-  if (cost == 0) return;
-  p.received.let_go(cost);
-  // A channel that is over and only waits for its released event grants nothing more.
-  if (is_free(of->state)) of->in.give_back(cost);
-  else p.give_back(*of, cost);
+  if (channel* of = p.table.find(id)) p.consume(*of, cost);
 }
 
 void connection::want(channel_id id, std::size_t bytes) {
   parts& p = *parts_;
-  channel* of = p.table.find(id);
-  if (!of || p.over) return;
-  const std::size_t most = std::min<std::size_t>(p.with.reassembly_bytes_max, 1u << 30);
-  of->want_bytes = static_cast<std::uint32_t>(std::min(bytes, most));
-  if (bytes == 0 || !can_receive(of->state) || of->has(channel_flag::discard)) return;
-  const std::uint64_t need = wanted_cost(*of);
-  if (of->in.short_of(need)) {
-    const std::int64_t there = of->in.outstanding() + of->in.returnable();
-    of->in.extra(static_cast<std::uint32_t>(static_cast<std::int64_t>(need) - there));
-  }
-  p.check_channel_credit(*of);
+  if (channel* of = p.table.find(id); of && !p.over) p.want(*of, bytes);
 }
 
 void connection::set_user(channel_id id, void* user) {

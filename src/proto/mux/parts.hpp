@@ -18,8 +18,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hawser::proto {
@@ -30,10 +32,23 @@ inline constexpr std::size_t held_bytes_max = 96 * 1024;
 // Pings of the peer that wait for their answers.
 inline constexpr std::size_t pings_answered_max = 4;
 
-// A message that is not complete. Its bytes grow in one buffer.
+// A message that is not complete. Its bytes grow in one buffer; itself it lies in a small one.
 struct assembly {
+  chunk self;
   chunk bytes;
   std::uint32_t cost = 0;
+
+  static assembly* make(buffer_pool& pool) {
+    chunk room = pool.allocate(sizeof(assembly));
+    auto* made = new (room.mutable_data()) assembly;
+    made->self = std::move(room);
+    return made;
+  }
+  static void drop(assembly*& gone) noexcept {
+    const chunk room = std::move(gone->self);
+    gone->~assembly();
+    gone = nullptr;
+  }
 };
 
 // Only until both sides are through the handshake.
@@ -53,13 +68,6 @@ struct remote_side {
 // A code as the application sees it: 0 is an orderly end, what the wire does not define is internal.
 inline std::uint32_t code_from_wire(std::uint32_t code) noexcept {
   return code == 0 ? 0 : static_cast<std::uint32_t>(error_from_wire(code).value());
-}
-
-// What a read of that many bytes may cost: with the overhead of small frames, and room for a last frame that is larger than needed.
-// While a message is half here, half a window: no sensible frame is larger.
-inline std::uint64_t wanted_cost(const channel& of) noexcept {
-  if (of.incoming && of.want_bytes == 0) return of.in.window() / 2;
-  return of.want_bytes == 0 ? 0 : std::uint64_t{of.want_bytes} + of.want_bytes / 256 + of.in.window() / 2 + frame_cost;
 }
 
 // The state of a connection. receive.cpp parses, control.cpp handles what is not DATA, transmit.cpp frames, connection.cpp has the commands, closing.cpp ends it.
@@ -119,12 +127,20 @@ struct connection::parts final : mux::commit_observer {
   void emit_greeting();
   void mark_dirty(channel& of, std::uint32_t bits) noexcept;
   void notify(channel& of, std::uint32_t bits) noexcept;
+
+  // -- grants.cpp
   void give_back(channel& of, std::uint32_t cost);
   void check_channel_credit(channel& of) noexcept;
   void tune(channel& of, std::uint32_t granted) noexcept;
+  std::uint32_t held_of(const channel& of) const noexcept;
+  void want(channel& of, std::size_t bytes);
+  void end_want(channel& of) noexcept;
+  void excuse(channel& of, std::uint32_t cost);
+  void consume(channel& of, std::uint32_t cost);
   void seek_budget(channel& of);
-  void leave_budget(channel& of);
+  void enter_budget(channel& of);
   void grant_from_budget(channel& of);
+  void leave_budget(channel& of);
 
   // -- connection.cpp
   channel* sendable(channel_id id, std::error_code& why) noexcept;
@@ -217,6 +233,7 @@ struct connection::parts final : mux::commit_observer {
   channel_table table;
   recv_ledger received;
   reassembly_budget budget;
+  std::uint32_t widened[2] = {};     // all windows of channels beyond what was announced: of bytes, of messages
   alias_sender aliases_out;
   alias_receiver aliases_in;
   abuse_meter meter;

@@ -232,6 +232,7 @@ connection::parts::progress connection::parts::parse_data(event& to) {
   } else if (!kind_has_messages(of.kind)) {
     if (count != 0) {
       received.hold(cost);
+      if (of.has(channel_flag::wanted)) [[unlikely]] excuse(of, cost);
       to = event{};
       to.kind = event_kind::data;
       to.channel = of.id;
@@ -268,7 +269,7 @@ connection::parts::progress connection::parts::parse_data(event& to) {
 
 // A part of a message that is not here as a whole.
 connection::parts::progress connection::parts::gather_message(channel& of, byte_view part, std::uint32_t cost, event& to) {
-  if (!of.incoming) of.incoming = new assembly;
+  if (!of.incoming) of.incoming = assembly::make(pool);
   assembly& whole = *of.incoming;
   if (whole.bytes.size() + part.size() + left > with.announced.message_bytes_max) {
     received.pass(cost);
@@ -297,7 +298,7 @@ connection::parts::progress connection::parts::gather_message(channel& of, byte_
 
   const std::uint32_t total = whole.cost;
   lent = std::move(whole.bytes);
-  delete std::exchange(of.incoming, nullptr);
+  assembly::drop(of.incoming);
   leave_budget(of);
   received.keep(total);
   ++messages_received;
@@ -319,6 +320,7 @@ connection::parts::progress connection::parts::end_data(channel& of, event&, pro
   if ((frame.flags & frame_flag::fin) == 0) return so_far;
   const channel_step taken = advance(of, frame.flags & frame_flag::rel ? channel_input::receive_fin_rel : channel_input::receive_fin);
   if (taken.effects & channel_effect::violation) return fail(errc::protocol);
+  end_want(of);
   if (!of.has(channel_flag::discard)) of.set(channel_flag::finished_event);
   of.clear(channel_flag::credit_due | channel_flag::stop_due);
   if (taken.effects & channel_effect::owe_release) mark_dirty(of, channel_flag::release_due);
@@ -330,8 +332,9 @@ connection::parts::progress connection::parts::end_data(channel& of, event&, pro
 void connection::parts::drop_assembly(channel& of) {
   if (of.incoming) {
     of.in.give_back(of.incoming->cost);
-    delete std::exchange(of.incoming, nullptr);
+    assembly::drop(of.incoming);
   }
+  end_want(of);
   leave_budget(of);
 }
 

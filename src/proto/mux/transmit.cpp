@@ -156,13 +156,6 @@ void connection::parts::put_reset_frame(channel& of, std::string_view reason) {
   if (taken.effects & channel_effect::freed) handle_freed(of);
 }
 
-void connection::parts::tune(channel& of, std::uint32_t granted) noexcept {
-  of.in.tune(granted, now, pulse.round_trip(), static_cast<std::uint32_t>(with.window_bytes_max));
-  // Without a round trip a window cannot tell that it is too small for a long line.
-  if (hello_here && pulse.wants_measurement(now)) quiet_ping_due = true;
-  check_channel_credit(of);
-}
-
 // -- bits and lists
 
 void connection::parts::mark_dirty(channel& of, std::uint32_t bits) noexcept {
@@ -226,6 +219,8 @@ void connection::parts::handle_freed(channel& of) noexcept {
   drop_assembly(of);
   if (!is_own(of.state) && !of.has(channel_flag::abnormal | channel_flag::refused)) meter.open_completed();
   of.deadline = never;
+  std::uint32_t& sum = widened[kind_has_messages(of.kind)];
+  sum -= std::min(sum, of.in.window() - with.announced.channel_credit);
   of.clear(control_bits | channel_flag::wants_writable | channel_flag::writable_event | channel_flag::fin_due);
   if (of.has(channel_flag::dirty)) {
     // Rare: a release crossed something that was about to be sent.
@@ -240,58 +235,6 @@ void connection::parts::handle_freed(channel& of) noexcept {
     of.clear(channel_flag::dirty);
   }
   notify(of, channel_flag::released_event);
-}
-
-// -- credit that goes back
-
-void connection::parts::give_back(channel& of, std::uint32_t cost) {
-  of.in.give_back(cost);
-  check_channel_credit(of);
-}
-
-void connection::parts::check_channel_credit(channel& of) noexcept {
-  if (of.has(channel_flag::credit_due | channel_flag::discard) || !can_receive(of.state)) return;
-  if (of.in.due(wanted_cost(of))) mark_dirty(of, channel_flag::credit_due);
-}
-
-// A message is half here and the peer may lack the credit for the rest (C4).
-void connection::parts::seek_budget(channel& of) {
-  if (!of.in.short_of(of.in.window() / 2)) return check_channel_credit(of);   // what is returnable may be all the peer waits for
-  if (of.has(channel_flag::waits_budget)) return;
-  if (!of.has(channel_flag::places_budget)) {
-    if (!budget.enter(of.id)) {
-      of.set(channel_flag::waits_budget);
-      return;
-    }
-    of.set(channel_flag::places_budget);
-  }
-  grant_from_budget(of);
-}
-
-void connection::parts::grant_from_budget(channel& of) {
-  const std::uint64_t half = of.in.window() / 2;
-  const std::uint64_t here = of.incoming ? of.incoming->bytes.size() : 0;
-  const std::uint64_t rest = with.announced.message_bytes_max - std::min<std::uint64_t>(here, with.announced.message_bytes_max);
-  // As much again as is here: a large message comes quickly, and one that ends early leaves little behind.
-  const std::uint64_t wanted = std::max(half, std::min(rest + frame_cost, here));
-  if (!of.in.short_of(wanted)) return check_channel_credit(of);
-  const std::int64_t there = of.in.outstanding() + of.in.returnable();
-  of.in.extra(static_cast<std::uint32_t>(static_cast<std::int64_t>(wanted) - there));
-  mark_dirty(of, channel_flag::credit_due);
-}
-
-void connection::parts::leave_budget(channel& of) {
-  if (of.has(channel_flag::waits_budget)) {
-    of.clear(channel_flag::waits_budget);
-    budget.forget(of.id);
-  }
-  if (!of.has(channel_flag::places_budget)) return;
-  of.clear(channel_flag::places_budget);
-  channel* next = table.find(budget.leave());
-  if (!next) return;
-  next->clear(channel_flag::waits_budget);
-  next->set(channel_flag::places_budget);
-  grant_from_budget(*next);
 }
 
 }  // namespace hawser::proto

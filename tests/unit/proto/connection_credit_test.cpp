@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "unit/proto/connection_pair.hpp"
+#include "unit/proto/frames.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <map>
+#include <utility>
 
 namespace hawser::proto::testing {
 namespace {
@@ -406,6 +408,157 @@ TEST(connection_credit, frames_that_cost_nothing_pass_queues_that_lost_their_cre
   p.settle();
   EXPECT_GT(p.client.c.queued_bytes(), 0u);
   for (const channel_id id : empty) EXPECT_EQ(p.server.of(event_kind::finished, id).size(), 1u) << id;
+}
+
+TEST(connection_credit, an_application_that_never_consumes_stops_a_sender_of_large_messages) {
+  const settings with;
+  pair p;
+  p.server.consumes = false;
+  p.server.keeps = false;
+  p.settle();
+  std::uint64_t held = 0;
+  std::size_t received = 0;
+  p.server.on_event = [&](const event& e) {
+    if (e.kind != event_kind::message) return;
+    held += e.cost;
+    ++received;
+  };
+  const std::string body = pattern(1 << 20);
+  std::size_t sent = 0;
+  for (int i = 0; i < 100; ++i) {
+    if (p.client.c.send(message_channel, as_bytes(body))) ++sent;
+    p.settle();
+    p.advance(std::chrono::seconds(1));
+  }
+  EXPECT_LE(p.server.c.stats().bytes_buffered, with.receive_bytes_max + with.reassembly_bytes_max + with.announced.connection_credit);
+  EXPECT_LT(p.server.pool.bytes_in_use(), 8u << 20);
+  EXPECT_LT(sent, 20u);
+  // And goes on, with nothing lost, as soon as it does.
+  p.server.consumes = true;
+  p.server.c.consume(message_channel, static_cast<std::uint32_t>(held));
+  p.settle();
+  for (int i = 0; i < 20; ++i) {
+    if (p.client.c.send(message_channel, as_bytes(body))) ++sent;
+    p.settle();
+  }
+  EXPECT_EQ(received, sent);
+  EXPECT_EQ(p.client.c.queued_bytes(), 0u);
+  EXPECT_EQ(p.server.c.stats().bytes_buffered, 0u);
+  EXPECT_EQ(p.server.pool.bytes_in_use(), 0u);
+}
+
+TEST(connection_credit, small_messages_in_two_frames_each_are_held_back_too) {
+  const settings with;
+  side s(role::server, with, {}, instant{} + std::chrono::hours(1));
+  s.accepts = true;
+  s.consumes = s.keeps = false;
+  s.give(greeting());
+  miser peer(s);
+  peer.read();
+  for (int i = 0; i < 100'000 && peer.room(1) > 100; ++i) {
+    const auto most = static_cast<std::size_t>(peer.room(1) - 16 - 17);
+    ASSERT_TRUE(peer.send(1, frame_flag::more, std::min<std::size_t>(8'000, most)));
+    ASSERT_TRUE(peer.send(1, frame_flag::none, 1));
+    ASSERT_LE(s.c.stats().bytes_buffered, with.receive_bytes_max + with.reassembly_bytes_max);
+  }
+  EXPECT_LE(peer.room(1), 100);
+  EXPECT_FALSE(s.c.over());
+}
+
+TEST(connection_credit, sized_reads_on_many_channels_at_once_all_complete) {
+  struct load {
+    int channels;
+    std::size_t each, frame;
+  };
+  for (const load& with : {load{8, 1 << 20, 16'384}, load{200, 60'000, 16'384}, load{5, 1 << 20, 64}, load{100, 200'000, 1'000}}) {
+    pair p;
+    p.server.consumes = p.server.keeps = p.client.keeps = false;
+    p.settle();
+    std::map<channel_id, std::size_t> got, left;
+    std::map<channel_id, std::uint32_t> cost;
+    int complete = 0;
+    p.server.on_event = [&](const event& e) {
+      if (e.kind == event_kind::opened) p.server.c.want(e.channel, with.each);
+      if (e.kind != event_kind::data) return;
+      got[e.channel] += e.bytes.size();
+      cost[e.channel] += e.cost;
+      if (got[e.channel] < with.each) return;
+      ++complete;
+      p.server.c.consume(e.channel, std::exchange(cost[e.channel], 0));
+    };
+    for (int i = 0; i < with.channels; ++i)
+      left[*p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "read"}, {}, end_mark::open)] = with.each;
+    p.settle();
+    const std::string body = pattern(with.each);
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (auto& [id, rest] : left) {
+        if (rest == 0) continue;
+        if (const auto taken = p.client.c.write(id, as_bytes(body).first(std::min(rest, with.frame)))) {
+          rest -= *taken;
+          moved = true;
+        }
+        // Each write is a frame of its own.
+        if (with.frame < 2'000) moved = p.pass(p.client, p.server) != 0 || moved;
+      }
+      moved = p.pass(p.client, p.server) + p.pass(p.server, p.client) != 0 || moved;
+    }
+    EXPECT_EQ(complete, with.channels) << with.each;
+    EXPECT_EQ(p.server.c.stats().bytes_buffered, 0u);
+    EXPECT_FALSE(p.client.c.over());
+  }
+}
+
+TEST(connection_credit, a_sized_read_that_is_given_up_excuses_nothing_any_more) {
+  settings with;
+  with.receive_bytes_max = 100'000;
+  with.announced.connection_credit = with.window_bytes_max = 65'536;
+  pair p({}, with);
+  p.server.consumes = p.server.keeps = false;
+  p.settle();
+  std::vector<channel_id> ids;
+  for (int i = 0; i < 10; ++i) ids.push_back(*p.client.c.open(p.client.now, {}, {}, end_mark::open));
+  p.settle();
+  for (const channel_id id : ids) p.server.c.want(id, 60'000);
+  for (const channel_id id : ids) {
+    (void)p.client.c.write(id, as_bytes(pattern(30'000)));
+    p.settle();
+  }
+  EXPECT_GT(p.server.c.stats().bytes_buffered, 300'000u);        // each of them waits for more
+  for (const channel_id id : ids) p.server.c.want(id, 0);
+  for (const channel_id id : ids) {
+    (void)p.client.c.write(id, as_bytes(pattern(30'000)));
+    p.settle();
+  }
+  EXPECT_LT(p.server.c.stats().bytes_buffered, 301'000u + 65'536);
+  EXPECT_GT(p.client.c.queued_bytes(), 0u);
+}
+
+TEST(connection_credit, half_messages_on_every_channel_stay_within_the_bound) {
+  const settings with;
+  side s(role::server, with, {}, instant{} + std::chrono::hours(1));
+  s.accepts = true;
+  s.keeps = false;
+  s.give(greeting());
+  miser peer(s);
+  peer.read();
+  std::vector<channel_id> ids;
+  for (channel_id id = 3; id < 3 + 2 * 256; id += 2) {
+    ids.push_back(id);
+    s.give(frame_of(frame_type::open, frame_flag::none, id, std::string("\x01", 1)));
+  }
+  // Windows widen for who is quick; then every message stays half.
+  for (const channel_id id : ids)
+    for (int i = 0; i < 100 && peer.channel(id) < (1 << 20); ++i) peer.send(id, frame_flag::none, 30'000);
+  for (const channel_id id : ids)
+    for (int i = 0; i < 34; ++i) peer.send(id, frame_flag::more, 30'000);
+  ASSERT_FALSE(s.c.over());
+  const std::size_t costs = 256 * with.announced.channel_credit + 2 * with.reassembly_bytes_max;
+  EXPECT_LT(s.pool.bytes_in_use(), 2 * costs);
+  EXPECT_GT(s.pool.bytes_in_use(), costs / 4);
+  s.c.handle_end(s.now);
+  s.drain();
+  EXPECT_EQ(s.pool.bytes_in_use(), 0u);
 }
 
 }  // namespace
