@@ -29,6 +29,9 @@ namespace hawser::proto {
 // What is held in front of accept(): the floors of section 1, with headers and open blocks; and the rest of one read.
 inline constexpr std::size_t held_bytes_max = 96 * 1024;
 
+// Of a payload that is copied: two of these fill a segment of 64 KiB.
+inline constexpr std::size_t copied_frame_bytes_max = 32 * 1024 - frame_cost;
+
 // Pings of the peer that wait for their answers.
 inline constexpr std::size_t pings_answered_max = 4;
 
@@ -70,7 +73,8 @@ inline std::uint32_t code_from_wire(std::uint32_t code) noexcept {
   return code == 0 ? 0 : static_cast<std::uint32_t>(error_from_wire(code).value());
 }
 
-// The state of a connection. receive.cpp parses, control.cpp handles what is not DATA, transmit.cpp frames, connection.cpp has the commands, closing.cpp ends it.
+// The state of a connection. receive.cpp parses, control.cpp handles what is not DATA, grants.cpp gives credit, sending.cpp takes what is
+// to be said, transmit.cpp frames it, channels.cpp opens and ends channels, closing.cpp ends the connection, connection.cpp begins it.
 struct connection::parts final : mux::commit_observer {
   parts(role side_, const settings& with_, const identity& who, buffer_pool& pool_, instant now_, std::uint64_t seed);
   ~parts();
@@ -142,19 +146,21 @@ struct connection::parts final : mux::commit_observer {
   void grant_from_budget(channel& of);
   void leave_budget(channel& of);
 
-  // -- connection.cpp
+  // -- sending.cpp
   channel* sendable(channel_id id, std::error_code& why) noexcept;
   bool may_send_now(const channel& of, std::uint32_t cost, std::size_t frame_bytes) const noexcept;
   bool may_send_free(const channel& of, std::size_t frame_bytes) const noexcept;
   bool accepts(channel& of) noexcept;
-  void stop(channel& of, std::uint32_t code);
-  void work_done(channel_id id);
   void queue_message(channel& to, byte_view bytes);
   std::size_t queue_bytes(channel& to, byte_view bytes);
   std::size_t write_now(channel& to, byte_view bytes);
   result<std::size_t> write(channel& to, byte_view bytes);
   result<std::size_t> ended(channel& of, result<std::size_t> taken, std::size_t all, end_mark end);
   result<> finish(channel& of);
+
+  // -- channels.cpp
+  void stop(channel& of, std::uint32_t code);
+  void work_done(channel_id id);
   result<channel_id> open(const open_options& options, byte_view first, end_mark end);
   void end_locally(channel& of, std::uint32_t code, std::string_view reason);
   void raise_initial_credit(channel& of, byte_view meta) noexcept;

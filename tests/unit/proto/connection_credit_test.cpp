@@ -258,9 +258,8 @@ TEST(connection_credit, extra_initial_credit_of_an_open_is_used) {
   const std::string meta("\x03\x04\x00\x00\x04\x00", 6);   // 262,144
   const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::request, .meta = as_bytes(meta)}, {}, end_mark::end);
   p.settle();
-  std::size_t sent = 0;
   for (int i = 0; i < 20; ++i) {
-    if (const auto taken = p.server.c.write(*id, as_bytes(pattern(50'000)))) sent += *taken;
+    (void)p.server.c.write(*id, as_bytes(pattern(50'000)));
     p.settle();
   }
   EXPECT_FALSE(p.client.c.over());

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "proto/mux/parts.hpp"
+
+#include <hawser/proto/tlv.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+// The life of a channel as the application has it: open, reset, stop, work_done.
+
+namespace hawser::proto {
+
+result<channel_id> connection::open(instant now, const open_options& options, byte_view first, end_mark end) {
+  parts_->now = std::max(parts_->now, now);
+  return parts_->open(options, first, end);
+}
+
+// Meta 3 raises the opener's receive credit: on both sides at the same frame.
+void connection::parts::raise_initial_credit(channel& of, byte_view meta) noexcept {
+  const std::optional<tlv_item> item = tlv_reader(meta).find(tlv::extra_credit);
+  if (!item) return;
+  const std::uint32_t by = std::min<std::uint32_t>(item->u32().value_or(0), 1u << 30);
+  if (by == 0) return;
+  if (is_own(of.state)) {
+    of.in.raise(by);
+    widened[kind_has_messages(of.kind)] += by;
+  } else {
+    (void)of.out.grant(by);
+  }
+}
+
+result<channel_id> connection::parts::open(const open_options& options, byte_view first, end_mark end) {
+  HAWSER_EXPECTS(options.operation.size() <= operation_bytes_max && options.urgency <= urgency_max, "open_options out of range");
+  if (over || go_away_sent || go_away_here) return failure(errc::closed);
+  if (!greeted) return failure(errc::would_block);
+  const bool messages = kind_has_messages(options.kind);
+  if (messages && first.size() > peer_message_bytes_max) return failure(hello_here ? errc::message_too_big : errc::would_block);
+
+  open_block block;
+  block.kind = options.kind;
+  block.urgency = options.urgency;
+  block.operation = options.operation;
+  if (options.deadline) block.deadline_ms = deadline_to_wire(*options.deadline);
+  block.meta = options.meta;
+  const std::size_t literal_size = open_block_size(block) + 2;
+  if (literal_size > peer_open_block_bytes_max) return failure(errc::message_too_big);
+  channel* made = table.open_own();
+  if (!made) return failure(errc::would_block);
+  channel& of = *made;
+  of.kind = options.kind;
+  of.urgency = options.urgency;
+  of.in = recv_credit(with.announced.channel_credit);
+  of.out = send_credit(peer_channel_credit);
+  advance(of, channel_input::send_open);
+  if (!options.meta.empty()) raise_initial_credit(of, options.meta);
+  if (options.deadline) {
+    of.deadline = after(now, *options.deadline);
+    deadline_at = std::min(deadline_at, of.deadline);
+  }
+  ++opens_sent;
+
+  // As much of the first bytes as one frame may hold goes with the OPEN; of a message all or nothing.
+  std::size_t with_open = first.size();
+  const std::size_t payload_max = std::min<std::size_t>(frame_bytes_max, copied_frame_bytes_max);
+  if (with_open + literal_size > payload_max) with_open = messages ? 0 : payload_max - std::min(payload_max, literal_size);
+  const std::uint32_t cost = cost_of_open(static_cast<std::uint32_t>(with_open));
+  const std::size_t frame_bytes = header_bytes_max + literal_size + with_open;
+  const bool at_once = cost == 0 ? may_send_free(of, frame_bytes) : may_send_now(of, cost, frame_bytes);
+  if (at_once && !options.operation.empty()) {
+    // Only an OPEN that goes out now may assign: no later one can overtake it.
+    const alias_sender::choice choice = aliases_out.choose(options.operation);
+    block.alias = choice.alias;
+    block.assign = choice.assign;
+    if (choice.alias != 0) block.operation = {};
+  }
+  const std::size_t block_size = open_block_size(block);
+  const auto length = static_cast<std::uint32_t>(block_size + with_open);
+  std::byte* at = at_once ? out.reserve(header_bytes_max + length) : queue.reserve(of, header_bytes_max + length);
+  const std::size_t head = put_header(at, frame_type::open, frame_flag::none, of.id, length);
+  put_open_block(at + head, block);
+  if (with_open != 0) std::memcpy(at + head + block_size, first.data(), with_open);
+  if (at_once) {
+    of.last_frame_at = out.end();
+    of.open_number = ++queue.opens_committed;
+    out.wrote(head + length);
+    of.out.spend(cost);
+    queue.credit.spend(cost);
+    meter.frames_sent(1);
+  } else {
+    queue.wrote_frame(of, head + length);
+    of.queue->open_cost = cost;
+    of.set(channel_flag::open_due);
+    queue.activate(of);
+  }
+  if (messages && !first.empty()) ++messages_sent;
+  if (with_open < first.size()) {
+    if (messages) {
+      queue_message(of, first);
+    } else {
+      const std::size_t now_taken = write_now(of, first.subspan(with_open));
+      if (with_open + now_taken < first.size()) queue_bytes(of, first.subspan(with_open + now_taken));
+    }
+  }
+  const channel_id id = of.id;
+  if (end != end_mark::open) (void)finish(of);
+  return id;
+}
+
+// This side gives the channel up: nothing of it is sent or reported any more.
+void connection::parts::end_locally(channel& of, std::uint32_t code, std::string_view reason) {
+  if (of.has(channel_flag::reset_sent | channel_flag::reset_due)) return;
+  const bool unheard = of.has(channel_flag::open_due);
+  drop_queued(of);
+  drop_assembly(of);
+  of.clear(channel_flag::fin_due | channel_flag::credit_due | channel_flag::stop_due | channel_flag::wants_writable |
+           channel_flag::writable_event | channel_flag::finished_event);
+  of.set(channel_flag::discard);
+  of.deadline = never;
+  if (unheard) {
+    // The peer never heard of it, so there is nothing to release.
+    of.clear(channel_flag::open_due);
+    of.state = channel_state::free_own;
+    handle_freed(of);
+    return;
+  }
+  if (transition(of.state, channel_input::send_reset).effects & channel_effect::violation) return;
+  of.code_reset = code;
+  of.set(channel_flag::reset_sent);
+  if (out.has_slots() && out.committed_bytes() < with.committed_bytes_max + 16 * 1024) {
+    put_reset_frame(of, reason);
+  } else {
+    mark_dirty(of, channel_flag::reset_due);
+  }
+}
+
+void connection::reset(channel_id id, std::uint32_t code, std::string_view reason) {
+  parts& p = *parts_;
+  channel* of = p.over ? nullptr : p.table.find(id);
+  if (!of || id == message_channel || is_free(of->state)) return;
+  p.end_locally(*of, code, reason);
+  of->set(channel_flag::forgotten);
+}
+
+void connection::stop(channel_id id, std::uint32_t code) {
+  parts& p = *parts_;
+  if (channel* of = p.over ? nullptr : p.table.find(id); of && id != message_channel) p.stop(*of, code);
+}
+
+void connection::parts::stop(channel& of, std::uint32_t code) {
+  if (!can_receive(of.state) || of.has(channel_flag::stop_sent | channel_flag::reset_sent)) return;
+  drop_assembly(of);
+  of.set(channel_flag::discard | channel_flag::stop_sent);
+  of.clear(channel_flag::credit_due);
+  of.code_stop = code;
+  mark_dirty(of, channel_flag::stop_due);
+}
+
+void connection::work_done(channel_id id) {
+  parts_->work_done(id);
+}
+
+void connection::parts::work_done(channel_id id) {
+  parts& p = *this;
+  channel* found = p.over ? nullptr : p.table.find(id);
+  if (!found || id == message_channel || is_free(found->state)) return;
+  channel& of = *found;
+  of.user = is_own(of.state) ? nullptr : of.user;
+  if (is_own(of.state)) {
+    of.set(channel_flag::forgotten);
+    if (can_send(of.state) && !of.has(channel_flag::fin_due | channel_flag::reset_due))
+      p.end_locally(of, static_cast<std::uint32_t>(errc::cancelled), {});
+    else if (can_receive(of.state))
+      p.stop(of, static_cast<std::uint32_t>(errc::cancelled));
+    return;
+  }
+  if (transition(of.state, channel_input::work_ended).effects & channel_effect::violation) return;
+  // A handler that ends without an answer has failed; what it did not read is not wanted.
+  if (can_send(of.state) && !of.has(channel_flag::fin_due | channel_flag::reset_due))
+    p.end_locally(of, static_cast<std::uint32_t>(errc::operation_failed), {});
+  else if (can_receive(of.state))
+    p.stop(of, static_cast<std::uint32_t>(errc::cancelled));
+  of.set(channel_flag::forgotten);
+  of.deadline = never;
+  const channel_step taken = advance(of, channel_input::work_ended);
+  if (taken.effects & channel_effect::owe_reset) {
+    if (of.code_reset == 0) of.code_reset = static_cast<std::uint32_t>(errc::cancelled);
+    p.mark_dirty(of, channel_flag::reset_due);
+  }
+  if ((taken.effects & channel_effect::owe_release) == 0) return;
+  if (p.out.has_slots() && p.out.amend(of.last_frame_at)) {
+    p.put_release_frame(of);
+  } else {
+    p.mark_dirty(of, channel_flag::release_due);
+  }
+}
+
+void connection::consume(channel_id id, std::uint32_t cost) {
+  parts& p = *parts_;
+  if (id == 0) p.received.let_go(static_cast<std::uint32_t>(std::min<std::size_t>(cost, p.received.held())));
+  if (channel* of = p.table.find(id)) p.consume(*of, cost);
+}
+
+void connection::want(channel_id id, std::size_t bytes) {
+  parts& p = *parts_;
+  if (channel* of = p.table.find(id); of && !p.over) p.want(*of, bytes);
+}
+
+void connection::set_user(channel_id id, void* user) {
+  if (channel* of = parts_->table.find(id)) of->user = user;
+}
+void* connection::user(channel_id id) const noexcept {
+  const channel* of = parts_->table.find(id);
+  return of ? of->user : nullptr;
+}
+std::size_t connection::queued_bytes(channel_id id) const noexcept {
+  const channel* of = parts_->table.find(id);
+  return of && of->queue ? of->queue->bytes : 0;
+}
+std::size_t connection::queued_bytes() const noexcept { return parts_->queue.queued_bytes() + parts_->out.committed_bytes(); }
+
+}  // namespace hawser::proto

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "proto/mux/parts.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+// What the application says on a channel: straight into the outbox when nothing is in the way, else into its queue.
+
+namespace hawser::proto {
+
+namespace {
+constexpr std::size_t reference_bytes_min = 16 * 1024;    // payloads from here on are sent by reference
+}  // namespace
+
+// A channel that may be written to, or why not.
+channel* connection::parts::sendable(channel_id id, std::error_code& why) noexcept {
+  if (over || !greeted) {
+    why = over ? errc::closed : errc::would_block;
+    return nullptr;
+  }
+  channel* of = table.find(id);
+  if (!of || of->has(channel_flag::reset_sent | channel_flag::reset_received | channel_flag::reset_due | channel_flag::stop_received)) {
+    why = errc::closed;
+    return nullptr;
+  }
+  if (!can_send(of->state) || of->has(channel_flag::fin_due)) {
+    why = errc::end_of_stream;
+    return nullptr;
+  }
+  return of;
+}
+
+// Nothing waits that should go first, and credit and room are there.
+bool connection::parts::may_send_now(const channel& of, std::uint32_t cost, std::size_t frame_bytes) const noexcept {
+  return !of.queue && !queue.has_ready() && of.out.covers(cost) && queue.credit.covers(cost) &&
+         out.committed_bytes() + frame_bytes < with.committed_bytes_max && out.has_slots();
+}
+
+// The same for a frame that costs nothing, which does not wait for others to get credit.
+bool connection::parts::may_send_free(const channel& of, std::size_t frame_bytes) const noexcept {
+  return !of.queue && !queue.can_commit() && out.committed_bytes() + frame_bytes < with.committed_bytes_max && out.has_slots();
+}
+
+// Below the high water of the channel and of the connection; then any one message is welcome.
+bool connection::parts::accepts(channel& of) noexcept {
+  const std::size_t waiting = of.queue ? of.queue->bytes : 0;
+  if (waiting >= with.channel_send_bytes_max) {
+    of.set(channel_flag::wants_writable);
+    return false;
+  }
+  if (queue.queued_bytes() >= with.send_bytes_max) {
+    of.set(channel_flag::wants_writable);
+    wants_connection_writable = true;
+    return false;
+  }
+  return true;
+}
+
+void connection::parts::queue_message(channel& to, byte_view bytes) {
+  const std::size_t payload_max = std::min<std::size_t>(frame_bytes_max, copied_frame_bytes_max);
+  do {
+    const std::size_t count = std::min(bytes.size(), payload_max);
+    const std::uint8_t flags = count < bytes.size() ? frame_flag::more : frame_flag::none;
+    std::byte* at = queue.reserve(to, header_bytes_max + count);
+    const std::size_t head = put_header(at, frame_type::data, flags, to.id, static_cast<std::uint32_t>(count));
+    if (count != 0) std::memcpy(at + head, bytes.data(), count);
+    queue.wrote_frame(to, head + count);
+    bytes = bytes.subspan(count);
+  } while (!bytes.empty());
+  queue.activate(to);
+}
+
+result<> connection::send(channel_id id, byte_view message) {
+  parts& p = *parts_;
+  std::error_code why;
+  channel* to = p.sendable(id, why);
+  if (!to) [[unlikely]] return failure(why);
+  HAWSER_EXPECTS(kind_has_messages(to->kind), "send() on a channel that carries bytes");
+  const std::size_t size = message.size();
+  if (size > p.peer_message_bytes_max) [[unlikely]] {
+    if (p.hello_here) return failure(errc::message_too_big);
+    to->set(channel_flag::wants_writable);
+    return failure(errc::would_block);
+  }
+  const auto cost = static_cast<std::uint32_t>(size) + frame_cost;
+  if (size <= p.frame_bytes_max && p.may_send_now(*to, cost, size + header_bytes_max)) [[likely]] {
+    std::byte* at = p.out.reserve(size + header_bytes_max);
+    const std::size_t head = put_header(at, frame_type::data, frame_flag::none, to->id, static_cast<std::uint32_t>(size));
+    if (size != 0) std::memcpy(at + head, message.data(), size);
+    to->last_frame_at = p.out.end();
+    p.out.wrote(head + size);
+    to->out.spend(cost);
+    p.queue.credit.spend(cost);
+    p.meter.frames_sent(1);
+  } else {
+    if (!p.accepts(*to)) return failure(errc::would_block);
+    p.queue_message(*to, message);
+  }
+  ++p.messages_sent;
+  return {};
+}
+
+result<> connection::send(channel_id id, const chunk& message) {
+  parts& p = *parts_;
+  if (message.size() < reference_bytes_min) return send(id, message.view());
+  std::error_code why;
+  channel* to = p.sendable(id, why);
+  if (!to) return failure(why);
+  HAWSER_EXPECTS(kind_has_messages(to->kind), "send() on a channel that carries bytes");
+  if (message.size() > p.peer_message_bytes_max) {
+    if (p.hello_here) return failure(errc::message_too_big);
+    to->set(channel_flag::wants_writable);
+    return failure(errc::would_block);
+  }
+  if (!p.accepts(*to)) return failure(errc::would_block);
+  p.queue.push_payload(*to, message);
+  p.queue.activate(*to);
+  ++p.messages_sent;
+  return {};
+}
+
+// Frames that go straight out; returns how many bytes they took.
+std::size_t connection::parts::write_now(channel& to, byte_view bytes) {
+  std::size_t taken = 0;
+  // The newest frame may still be here, and the newest of all: it grows.
+  if (std::byte* at = out.amend(to.last_frame_at)) {
+    frame_header header{};
+    if (decode_header({at, header_bytes_max}, header) == decode_status::header && header.type == frame_type::data && header.flags == 0 &&
+        to.last_frame_at + header.size + header.length == out.end() && header.length != 0) {
+      const std::size_t room = std::min<std::size_t>(out.open_room(), (header.size == short_header_bytes ? short_field_max : frame_bytes_max) -
+                                                                          std::min(header.length, frame_bytes_max));
+      const std::size_t count = std::min({bytes.size(), room, static_cast<std::size_t>(to.out.available()),
+                                          static_cast<std::size_t>(queue.credit.available())});
+      if (count != 0 && count + header.length <= frame_bytes_max && may_send_now(to, static_cast<std::uint32_t>(count), count)) {
+        put_header(at, frame_type::data, frame_flag::none, to.id, static_cast<std::uint32_t>(header.length + count));
+        std::memcpy(out.reserve(count), bytes.data(), count);
+        out.wrote(count);
+        to.out.spend(static_cast<std::uint32_t>(count));
+        queue.credit.spend(static_cast<std::uint32_t>(count));
+        taken = count;
+      }
+    }
+  }
+  while (taken < bytes.size()) {
+    const std::size_t count = std::min({bytes.size() - taken, std::size_t{frame_bytes_max}, copied_frame_bytes_max});
+    const auto cost = static_cast<std::uint32_t>(count) + frame_cost;
+    if (!may_send_now(to, cost, count + header_bytes_max)) break;
+    std::byte* at = out.reserve(count + header_bytes_max);
+    const std::size_t head = put_header(at, frame_type::data, frame_flag::none, to.id, static_cast<std::uint32_t>(count));
+    std::memcpy(at + head, bytes.data() + taken, count);
+    to.last_frame_at = out.end();
+    out.wrote(head + count);
+    to.out.spend(cost);
+    queue.credit.spend(cost);
+    meter.frames_sent(1);
+    taken += count;
+  }
+  return taken;
+}
+
+// Everything, beyond any watermark.
+std::size_t connection::parts::queue_bytes(channel& to, byte_view bytes) {
+  const std::size_t payload_max = std::min<std::size_t>(frame_bytes_max, copied_frame_bytes_max);
+  const std::size_t all = bytes.size();
+  bytes = bytes.subspan(queue.extend(to, bytes, payload_max));
+  while (!bytes.empty()) {
+    const std::size_t count = std::min(bytes.size(), payload_max);
+    std::byte* at = queue.reserve(to, header_bytes_max + count);
+    const std::size_t head = put_header(at, frame_type::data, frame_flag::none, to.id, static_cast<std::uint32_t>(count));
+    std::memcpy(at + head, bytes.data(), count);
+    queue.wrote_frame(to, head + count);
+    bytes = bytes.subspan(count);
+  }
+  queue.activate(to);
+  return all;
+}
+
+result<std::size_t> connection::parts::write(channel& to, byte_view bytes) {
+  if (bytes.empty()) return std::size_t{0};
+  std::size_t taken = write_now(to, bytes);
+  if (taken == bytes.size()) return taken;
+  const std::size_t waiting = to.queue ? to.queue->bytes : 0;
+  const std::size_t channel_room = with.channel_send_bytes_max - std::min(waiting, with.channel_send_bytes_max);
+  const std::size_t room = with.send_bytes_max - std::min(queue.queued_bytes(), with.send_bytes_max);
+  const std::size_t more = std::min({bytes.size() - taken, channel_room, room});
+  if (more != 0) taken += queue_bytes(to, bytes.subspan(taken, more));
+  if (taken == bytes.size()) return taken;
+  to.set(channel_flag::wants_writable);
+  if (room < channel_room) wants_connection_writable = true;
+  if (taken == 0) return failure(errc::would_block);
+  return taken;
+}
+
+result<std::size_t> connection::parts::ended(channel& of, result<std::size_t> taken, std::size_t all, end_mark end) {
+  if (end == end_mark::open || !taken || *taken != all) return taken;
+  const channel_id id = of.id;
+  (void)finish(of);
+  if (end == end_mark::end_and_done) work_done(id);
+  return taken;
+}
+
+result<std::size_t> connection::write(channel_id id, byte_view bytes, end_mark end) {
+  std::error_code why;
+  channel* to = parts_->sendable(id, why);
+  if (!to) return failure(why);
+  HAWSER_EXPECTS(!kind_has_messages(to->kind), "write() on a channel that carries messages");
+  return parts_->ended(*to, parts_->write(*to, bytes), bytes.size(), end);
+}
+
+result<std::size_t> connection::write(channel_id id, const chunk& bytes, end_mark end) {
+  parts& p = *parts_;
+  std::error_code why;
+  channel* to = p.sendable(id, why);
+  if (!to) return failure(why);
+  HAWSER_EXPECTS(!kind_has_messages(to->kind), "write() on a channel that carries bytes only");
+  if (bytes.size() < reference_bytes_min) return p.ended(*to, p.write(*to, bytes.view()), bytes.size(), end);
+  const std::size_t waiting = to->queue ? to->queue->bytes : 0;
+  if (waiting >= p.with.channel_send_bytes_max || p.queue.queued_bytes() >= p.with.send_bytes_max) {
+    to->set(channel_flag::wants_writable);
+    if (p.queue.queued_bytes() >= p.with.send_bytes_max) p.wants_connection_writable = true;
+    return failure(errc::would_block);
+  }
+  // Shared, not copied: what goes beyond the watermark costs no memory of ours. It is bounded by the chunk all the same.
+  p.queue.push_payload(*to, bytes);
+  p.queue.activate(*to);
+  return p.ended(*to, bytes.size(), bytes.size(), end);
+}
+
+result<> connection::write_head(channel_id id, byte_view tlvs) {
+  parts& p = *parts_;
+  std::error_code why;
+  channel* to = p.sendable(id, why);
+  if (!to) return failure(why);
+  HAWSER_EXPECTS(id != message_channel && (to->heads & 0x0f) < 2, "a third HEAD, or one on channel 1");
+  if (tlvs.size() > p.peer_open_block_bytes_max) return failure(errc::message_too_big);
+  ++to->heads;
+  if (p.may_send_free(*to, tlvs.size() + header_bytes_max)) {
+    std::byte* at = p.out.reserve(header_bytes_max + tlvs.size());
+    const std::size_t head = put_header(at, frame_type::head, frame_flag::none, id, static_cast<std::uint32_t>(tlvs.size()));
+    if (!tlvs.empty()) std::memcpy(at + head, tlvs.data(), tlvs.size());
+    to->last_frame_at = p.out.end();
+    p.out.wrote(head + tlvs.size());
+    return {};
+  }
+  std::byte* at = p.queue.reserve(*to, header_bytes_max + tlvs.size());
+  const std::size_t head = put_header(at, frame_type::head, frame_flag::none, id, static_cast<std::uint32_t>(tlvs.size()));
+  if (!tlvs.empty()) std::memcpy(at + head, tlvs.data(), tlvs.size());
+  p.queue.wrote_frame(*to, head + tlvs.size());
+  p.queue.activate(*to);
+  return {};
+}
+
+result<> connection::finish(channel_id id) {
+  parts& p = *parts_;
+  std::error_code why;
+  channel* of = p.sendable(id, why);
+  if (of) return p.finish(*of);
+  // The answer to a STOP.
+  of = p.over ? nullptr : p.table.find(id);
+  if (!of || !of->has(channel_flag::stop_received) || of->has(channel_flag::reset_sent | channel_flag::reset_received)) return failure(why);
+  return can_send(of->state) && !of->has(channel_flag::fin_due) ? p.finish(*of) : failure(errc::end_of_stream);
+}
+
+result<> connection::parts::finish(channel& of) {
+  // A message that a STOP has cut cannot end with FIN.
+  if (of.has(channel_flag::more_sent)) {
+    end_locally(of, static_cast<std::uint32_t>(errc::cancelled), {});
+    return {};
+  }
+  if (of.queue || !out.has_slots()) {
+    of.set(channel_flag::fin_due);
+    queue.queue_of(of);
+    queue.activate(of);
+    return {};
+  }
+  std::byte* at = out.amend(of.last_frame_at);
+  const bool amended = at && mux::amend_fin(at, kind_has_messages(of.kind));
+  std::size_t size = 0;
+  if (!amended) {
+    at = out.reserve(header_bytes_max);
+    size = put_header(at, frame_type::data, frame_flag::fin, of.id, 0);
+    of.last_frame_at = out.end();
+    meter.frames_sent(1);
+  }
+  const channel_step taken = advance(of, channel_input::send_fin);
+  if (taken.effects & channel_effect::carry_release) at[0] |= std::byte{frame_flag::rel};
+  out.wrote(size);
+  of.clear(channel_flag::wants_writable);
+  if (taken.effects & channel_effect::freed) handle_freed(of);
+  return {};
+}
+
+}  // namespace hawser::proto
