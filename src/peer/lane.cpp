@@ -118,13 +118,16 @@ void lane::push() {
 
 void lane::depart() noexcept {
   to_ = nullptr;
-  const std::lock_guard hold(lock_);
-  departed_ = true;
-  block_ = {};
-  bytes_held_ = 0;
+  std::vector<std::move_only_function<void()>> waiting;
+  {
+    const std::lock_guard hold(lock_);
+    departed_ = true;
+    block_ = {};
+    bytes_held_ = 0;
+    waiting.swap(waiting_);
+  }
   // Who waits for room learns of the end by trying. Not from in here: this may be a command of the user's.
-  for (auto& work : waiting_) static_cast<void>(way_.post(std::move(work)));
-  waiting_.clear();
+  for (auto& work : waiting) static_cast<void>(way_.post(std::move(work)));
 }
 
 }  // namespace detail
