@@ -21,6 +21,7 @@ void channel_state::discard_received() { give_back(received_.clear()); }
 void channel_state::on_bytes(byte_view bytes, std::uint32_t cost, bool whole_message) {
   if (discarding_ || error_) return give_back(cost);
   const ref<channel_state> self(this);
+  head_here_ = true;      // or it never comes: headers stand before the first byte
   if (call_) {
     append_growing(gathered_, loop_->buffers(), bytes);
     give_back(cost);
@@ -51,7 +52,8 @@ void channel_state::on_bytes(byte_view bytes, std::uint32_t cost, bool whole_mes
 }
 
 void channel_state::on_head(byte_view tlvs) {
-  // The first one may hold headers; what follows the data are trailers, which nobody asked for.
+  // Only what stands before the first byte are headers. A later one holds trailers, which peers neither send nor tell of, and the
+  // status of either says nothing that the way in which the answer ends does not.
   if (head_here_ || incoming_) return;
   head_here_ = true;
   head_ = loop_->buffers().copy(tlvs);

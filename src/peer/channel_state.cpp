@@ -46,24 +46,46 @@ result<> channel_state::start() {
   if (started_) return {};
   if (error_) return failure(error_);
   if (!with_) return failure(errc::not_connected);
+  const ref<channel_state> self(this);
   if (deadline_after_ != duration::max()) deadline_ = after(loop_->now(), deadline_after_);
   began_ = loop_->now();
-  if (const result<> begun = with_->start(*this); !begun) return begun;
-  started_ = true;
-  if (kind_ == proto::channel_kind::request) {
-    counted_call_ = true;
-    call_statistics& books = with_->core()->calls();
-    ++books.started;
-    ++books.running;
+  // Into the books first: the hook that is told of the request may end it, its connection and its peer.
+  enter_books();
+  if (const result<> begun = with_->start(*this); !begun) {
+    strike_from_books();
+    return begun;
   }
+  if (error_) return failure(error_);
   // A deadline that passes while the call still waits for a slot is nobody else's business yet.
   if (!attached_ && deadline_ != never) loop_->arm(*this, deadline_);
-  if (writer_ && attached_ && advance(*writer_)) {
-    channel::write_operation* op = std::exchange(writer_, nullptr);
-    op->state_ = nullptr;
-    op->waiter_.resume_later(*loop_);
+  if (!writer_ || !attached_) return {};
+  if (!advance(*writer_)) {
+    with_->blocked_writers().push_back(*this);
+    return {};
   }
+  channel::write_operation* op = std::exchange(writer_, nullptr);
+  if (fin_owed_) flush_unsent();
+  op->state_ = nullptr;
+  op->waiter_.resume_later(*loop_);
   return {};
+}
+
+void channel_state::enter_books() noexcept {
+  started_ = true;
+  if (kind_ != proto::channel_kind::request) return;
+  counted_call_ = true;
+  call_statistics& books = with_->core()->calls();
+  ++books.started;
+  ++books.running;
+}
+
+void channel_state::strike_from_books() noexcept {
+  started_ = false;
+  if (!counted_call_) return;
+  counted_call_ = false;
+  call_statistics& books = with_->core()->calls();
+  --books.started;
+  --books.running;
 }
 
 result<bool> channel_state::try_open() {

@@ -113,6 +113,8 @@ class channel_state final : public counted<channel_state>,
   bool advance(channel::write_operation& op);
   result<std::size_t> write_or_keep(byte_view bytes, const chunk* whole);
   bool flush_unsent();
+  void enter_books() noexcept;
+  void strike_from_books() noexcept;
   void discard_received();
   void settle(outcome how);
   void begin_ending(std::error_code reason);

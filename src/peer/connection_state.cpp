@@ -40,7 +40,7 @@ peer_connection::peer_connection(peer_core& core, proto::role side)
 
 void peer_connection::join(self_pair& pair) {
   self_ = true;
-  pair_ = &pair;
+  pair_ = ref<self_pair>(&pair);
   core_->enter(*this);
 }
 
@@ -58,8 +58,8 @@ peer_connection::~peer_connection() {
 // ---- commands of users ----
 
 void peer_connection::touch() noexcept {
+  if (!self_) return link_.transmit_later();
   if (pair_) pair_->pump_later();
-  else link_.transmit_later();
 }
 
 void peer_connection::changed() noexcept {
@@ -90,8 +90,11 @@ void peer_connection::uncork() noexcept {
 
 void peer_connection::close(std::uint32_t code, duration drain, std::string_view text) {
   if (torn_ || phase_ == phase::over || closed_here_) return;
+  const ref<peer_connection> self(this);
   closed_here_ = true;
+  // Its last messages are told to a hook, which may end everything.
   retire_lanes();
+  if (torn_) return;
   if (phase_ == phase::open) phase_ = phase::closing;
   flushing_ = code == 0;
   wire_->go_away(core_->home().now(), code, drain, text);
@@ -101,7 +104,9 @@ void peer_connection::close(std::uint32_t code, duration drain, std::string_view
 void peer_connection::begin_drain(duration drain) {
   if (torn_ || phase_ == phase::over) return;
   if (phase_ == phase::handshake || phase_ == phase::undecided) return abort();
+  const ref<peer_connection> self(this);
   retire_lanes();
+  if (torn_) return;
   phase_ = phase::closing;
   wire_->go_away(core_->home().now(), 0, drain);
   changed();
@@ -224,7 +229,7 @@ void peer_connection::handle_timeout(instant now) {
   if (!wire_) return;
   if (phase_ == phase::undecided && decide_at_ <= now) {
     const ref<peer_connection> self(this);
-    close_as_duplicate();
+    decide();
     return drain();
   }
   wire_->handle_timeout(now);
@@ -287,7 +292,7 @@ void peer_connection::settle() {
     wire_->handle_timeout(now);
     return drain();
   }
-  if (pair_) return;
+  if (self_) return;
   const instant until = wire_->receive_after();
   if (until > now) {
     reading_paused_ = true;
@@ -304,6 +309,7 @@ void peer_connection::settle() {
 void peer_connection::forget_wire() {
   if (draining_ || torn_) return;
   wire_.reset();
+  leave_handshake();
   if (connection_node::linked()) core_->leave(*this);
 }
 
@@ -317,6 +323,7 @@ void peer_connection::tear_down() {
   if (!was_over) reason_ = make_error_code(errc::closed);
   leave_handshake();
   if (pair_) pair_->dissolve();
+  pair_ = nullptr;
   link_.abort();
   while (channel_link* one = channels_.pop_front()) static_cast<channel_state*>(one)->lose(make_error_code(errc::closed));
   while (waiting_link* one = queued_.front()) {
@@ -327,8 +334,8 @@ void peer_connection::tear_down() {
   retire_lanes();
   writable_waiters_.resume_all_later(core_->home());
   answer_dial(failure(errc::closed));
+  leave_register();
   if (std::exchange(announced_, false) && !self_) {
-    core_->unregister(*this);
     if (peer_hooks* hooks = core_->hooks()) {
       connection with(this);
       hooks->disconnected(with, reason_);
@@ -340,8 +347,8 @@ void peer_connection::tear_down() {
 
 // ---- what is known ----
 
-endpoint peer_connection::local() const { return remains_ ? remains_->local : pair_ ? endpoint() : link_.local(); }
-endpoint peer_connection::remote() const { return remains_ ? remains_->remote : pair_ ? endpoint() : link_.remote(); }
+endpoint peer_connection::local() const { return remains_ ? remains_->local : self_ ? endpoint() : link_.local(); }
+endpoint peer_connection::remote() const { return remains_ ? remains_->remote : self_ ? endpoint() : link_.remote(); }
 
 std::size_t peer_connection::message_bytes_max() const noexcept {
   const proto::remote_hello* hello = wire_ ? wire_->hello() : nullptr;
@@ -377,10 +384,9 @@ void peer_connection::on_closed(std::error_code reason) {
   remains_ = std::move(kept);
   phase_ = phase::over;
   reason_ = reason;
-  leave_handshake();
   core_->log(reason ? log_level::info : log_level::debug, number_, "ended%s: %s", was_handshake ? " before it was open" : "",
              reason ? reason.message().c_str() : "orderly");
-  if (announced_ && !self_) core_->unregister(*this);
+  leave_register();
   fail_queued(make_error_code(reason && reason != errc::closed ? errc::connection_lost : errc::refused));
   if (torn_) return;
   retire_lanes();
@@ -396,7 +402,7 @@ void peer_connection::on_closed(std::error_code reason) {
   if (torn_) return;
   if (!was_handshake || established_ != never) core_->resolve_undecided(id_);
   if (torn_) return;
-  if (!pair_ && link_.alive()) link_.close();
+  if (!self_ && link_.alive()) link_.close();
 }
 
 }  // namespace hawser::detail

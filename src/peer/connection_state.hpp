@@ -142,12 +142,14 @@ class peer_connection final : public counted<peer_connection>, public connection
   void retire_lanes();
   void settle();
   void leave_handshake() noexcept;
+  void leave_register();
+  void decide();
   void forget_wire();
 
   const ref<peer_core> core_;           // its owner() is null once the peer is gone
   link link_;
   std::optional<proto::connection> wire_;
-  self_pair* pair_ = nullptr;
+  ref<self_pair> pair_;                 // until it is dissolved
   handshake_wait* dialling_ = nullptr;
   intrusive_list<channel_link> channels_;
   intrusive_list<waiting_link> queued_;
@@ -181,7 +183,8 @@ class peer_connection final : public counted<peer_connection>, public connection
   bool flushing_ : 1 = false;           // closes as soon as everything queued is out
   bool closed_here_ : 1 = false;
   bool announced_ = false;
-  bool half_open_ = false;          // counted among the peer's handshakes
+  bool half_open_ = false;          // counted among the peer's handshakes: until it is open, or gone
+  bool registered_ = false;         // found by name and id
   bool silent_ : 1 = false;             // never to be announced
   bool send_blocked_ : 1 = false;
   bool reading_paused_ : 1 = false;

@@ -127,13 +127,14 @@ void erase_one(Map& map, const Key& key, const peer_connection* one) {
   }
 }
 
-// Of several the oldest, wherever the table has put it.
+// Of several the oldest that is open, wherever the table has put it; one that is closing only when no other is left.
 template <class Map, class Key>
 peer_connection* oldest(const Map& map, const Key& key) {
   peer_connection* found = nullptr;
   const auto [first, last] = map.equal_range(key);
   for (auto it = first; it != last; ++it) {
-    if (!found || it->second->number() < found->number()) found = it->second;
+    peer_connection* const one = it->second;
+    if (!found || one->is_open() > found->is_open() || (one->is_open() == found->is_open() && one->number() < found->number())) found = one;
   }
   return found;
 }
@@ -167,25 +168,27 @@ peer_connection* peer_core::self() {
 
 result<connection> peer_core::survivor(const peer_id& id) const {
   peer_connection* one = find(id);
-  if (!one) return failure(errc::duplicate);
+  if (!one || !one->is_open()) return failure(errc::duplicate);
   return peer_connection::handle(one);
 }
 
 void peer_core::resolve_undecided(const peer_id& id) {
-  if (options_.parallel == peer_options::parallel_connections::many || find(id)) return;
+  if (options_.parallel == peer_options::parallel_connections::many) return;
+  if (const peer_connection* one = find(id); one && one->is_open()) return;
   for (const ref<peer_connection>& one : alive()) {
     if (one->now_in() == peer_connection::phase::undecided && one->id() == id) return one->promote();
   }
 }
 
-std::error_code peer_core::judge(const peer_connection& candidate, const introduction& who) {
-  static_cast<void>(candidate);
+std::error_code peer_core::judge(const introduction& who) {
   if (stopping_) return make_error_code(errc::shutdown);
   if (open_count_ >= options_.connections_max) return make_error_code(errc::refused);
   if (who.name.empty()) {
     if (options_.listener_names == peer_options::names::required) return make_error_code(errc::name_absent);
   } else {
     if (!valid_name(who.name)) return make_error_code(errc::name_invalid);
+    // Our own name means ourselves to whoever uses it here: nobody could be reached by it.
+    if (who.name == identity_.name) return make_error_code(errc::id_taken);
     // A name belongs to the peer that has it. More connections of that same peer may share it, and replace nothing.
     if (const peer_connection* holder = find(who.name); holder && holder->id() != who.id) return make_error_code(errc::id_taken);
   }

@@ -72,7 +72,7 @@ class peer_core final : public counted<peer_core> {
   result<connection> survivor(const peer_id& id) const;
   void resolve_undecided(const peer_id& id);
   // What is to be answered to somebody who dialled; no error: welcome.
-  std::error_code judge(const peer_connection& candidate, const introduction& who);
+  std::error_code judge(const introduction& who);
   void half_open_began() noexcept { ++half_open_; }
   void half_open_ended() noexcept { --half_open_; }
 

@@ -42,6 +42,10 @@ void peer_connection::leave_handshake() noexcept {
   if (std::exchange(half_open_, false)) core_->half_open_ended();
 }
 
+void peer_connection::leave_register() {
+  if (std::exchange(registered_, false)) core_->unregister(*this);
+}
+
 void peer_connection::answer_dial(result<connection> with) {
   if (!dialling_) return;
   handshake_wait& waiting = *std::exchange(dialling_, nullptr);
@@ -78,6 +82,12 @@ void peer_connection::on_dialled_hello() {
     if (!torn_) abort();
     return;
   }
+  // Others that were dialled at the same time may have been faster.
+  if (core_->open_count() >= core_->options().connections_max) {
+    answer_dial(failure(errc::too_many_connections));
+    if (!torn_) close(static_cast<std::uint32_t>(errc::refused), duration::zero(), "too many connections");
+    return;
+  }
   establish();
 }
 
@@ -87,14 +97,12 @@ void peer_connection::on_accepted_hello() {
   if (id_ == core_->id()) {
     // The dialling end is this very peer: it must see our id to know it, and will hang up.
     silent_ = true;
-    leave_handshake();
     return wire_->accept(now);
   }
   const endpoint from = link_.remote();
   const introduction who{hello.name, hello.peer_id, as_bytes(hello.metadata), as_bytes(hello.token), hello.software, from};
-  const std::error_code verdict = core_->judge(*this, who);
+  const std::error_code verdict = core_->judge(who);
   if (torn_) return;
-  leave_handshake();
   if (verdict) {
     core_->log(log_level::info, number_, "refused %s: %s", from.text().c_str(), verdict.message().c_str());
     return wire_->refuse(static_cast<errc>(error_to_wire(verdict)), verdict.message());
@@ -107,7 +115,7 @@ void peer_connection::establish() {
   established_ = core_->home().now();
   if (core_->options().parallel == peer_options::parallel_connections::many) return announce();
   peer_connection* const first = core_->find(id_);
-  if (!first) return announce();
+  if (!first || !first->is_open()) return announce();
   if (core_->id() > id_) {
     phase_ = phase::undecided;
     decide_at_ = after(established_, decision_timeout);
@@ -124,6 +132,8 @@ void peer_connection::establish() {
 void peer_connection::announce() {
   phase_ = phase::open;
   announced_ = true;
+  leave_handshake();
+  registered_ = true;
   core_->register_open(*this);
   core_->log(log_level::info, number_, "%s %s as '%s'", dialled_here() ? "connected to" : "accepted", remote().text().c_str(), name_.c_str());
   if (peer_hooks* hooks = core_->hooks()) {
@@ -139,6 +149,13 @@ void peer_connection::promote() {
   if (phase_ != phase::undecided) return;
   decide_at_ = never;
   announce();
+}
+
+// The other side has not decided in time. Its rival may be on its way out.
+void peer_connection::decide() {
+  const peer_connection* rival = core_->find(id_);
+  if (rival && rival->is_open()) close_as_duplicate();
+  else promote();
 }
 
 // This one goes; whoever dialled it gets the one that stays.
