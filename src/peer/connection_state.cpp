@@ -313,6 +313,12 @@ void peer_connection::forget_wire() {
   if (connection_node::linked()) core_->leave(*this);
 }
 
+bool peer_connection::take_announced() noexcept {
+  const bool was = announced_;
+  announced_ = false;
+  return was;
+}
+
 // The peer is being destroyed. No user code runs in here but the hook.
 void peer_connection::tear_down() {
   if (torn_) return;
@@ -335,7 +341,7 @@ void peer_connection::tear_down() {
   writable_waiters_.resume_all_later(core_->home());
   answer_dial(failure(errc::closed));
   leave_register();
-  if (std::exchange(announced_, false) && !self_) {
+  if (take_announced() && !self_) {
     if (peer_hooks* hooks = core_->hooks()) {
       connection with(this);
       hooks->disconnected(with, reason_);
@@ -391,7 +397,7 @@ void peer_connection::on_closed(std::error_code reason) {
   if (torn_) return;
   retire_lanes();
   writable_waiters_.resume_all_later(core_->home());
-  if (std::exchange(announced_, false) && !self_) {
+  if (take_announced() && !self_) {
     if (peer_hooks* hooks = core_->hooks()) {
       connection with(this);
       hooks->disconnected(with, reason);

@@ -143,6 +143,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   void settle();
   void leave_handshake() noexcept;
   void leave_register();
+  bool take_announced() noexcept;
   void decide();
   void forget_wire();
 
@@ -169,10 +170,10 @@ class peer_connection final : public counted<peer_connection>, public connection
   instant resume_at_ = never;           // reading is paused until then
   instant decide_at_ = never;
   std::size_t queued_bytes_ = 0;
-  std::uint32_t queued_count_ = 0;
   std::uint64_t requests_sent_ = 0;
   std::uint64_t requests_received_ = 0;
   std::uint64_t number_;
+  std::uint32_t queued_count_ = 0;
   phase phase_ = phase::handshake;
   proto::role side_;
   bool draining_ : 1 = false;
@@ -182,15 +183,19 @@ class peer_connection final : public counted<peer_connection>, public connection
   bool overflowing_ : 1 = false;        // corked, but too much waits
   bool flushing_ : 1 = false;           // closes as soon as everything queued is out
   bool closed_here_ : 1 = false;
-  bool announced_ = false;
-  bool half_open_ = false;          // counted among the peer's handshakes: until it is open, or gone
-  bool registered_ = false;         // found by name and id
+  bool announced_ : 1 = false;
+  bool half_open_ : 1 = false;          // counted among the peer's handshakes: until it is open, or gone
+  bool registered_ : 1 = false;         // found by name and id
   bool silent_ : 1 = false;             // never to be announced
   bool send_blocked_ : 1 = false;
   bool reading_paused_ : 1 = false;
   bool link_over_ : 1 = false;
   bool self_ : 1 = false;               // one half of a self_pair
 };
+
+// What an idle connection owns is this (its link included), the protocol core's parts (src/proto/mux/connection.cpp has their figure),
+// what the other side said in its HELLO, and the engine's slot.
+static_assert(sizeof(void*) != 8 || sizeof(peer_connection) <= 520, "what an idle connection costs: say why before raising it");
 
 std::error_code error_of_code(std::uint32_t code) noexcept;
 

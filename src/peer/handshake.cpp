@@ -39,11 +39,15 @@ void peer_connection::abandon_dial() noexcept {
 }
 
 void peer_connection::leave_handshake() noexcept {
-  if (std::exchange(half_open_, false)) core_->half_open_ended();
+  if (!half_open_) return;
+  half_open_ = false;
+  core_->half_open_ended();
 }
 
 void peer_connection::leave_register() {
-  if (std::exchange(registered_, false)) core_->unregister(*this);
+  if (!registered_) return;
+  registered_ = false;
+  core_->unregister(*this);
 }
 
 void peer_connection::answer_dial(result<connection> with) {

@@ -121,6 +121,8 @@ class outgoing_request : public channel {
   result<> start();
   bool started() const noexcept;
   // The answer's headers, readable before its body; completes with the first bytes when there are none.
+  // Headers stand before the first byte. A HEAD behind it (trailers) and the status of either are passed over: how an answer ends says
+  // how it went, and a peer's failures are resets.
   [[nodiscard]] headers_operation headers();
   std::string_view answer_header(std::string_view key) const noexcept;
   void cancel() { reset(errc::cancelled); }
