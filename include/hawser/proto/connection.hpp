@@ -97,7 +97,8 @@ struct open_options {
 //                             a buffer may be up to four times as large as what is in it
 //   sized reads               their windows: channels_max x channel_credit + window_bytes_max,
 //                             + places x four times the largest read (half of which is overhead of small frames at most)
-//   sending                   send_bytes_max + one write or message + committed_bytes_max, and the control frames of one turn
+//   sending                   send_bytes_max + one write or message + 16 KiB for each channel + committed_bytes_max, and the control
+//                             frames of one turn
 //   before accept()           96 KiB and what one read brings
 // Not thread-safe. Nothing here throws.
 class connection {

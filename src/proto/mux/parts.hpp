@@ -123,6 +123,7 @@ struct connection::parts final : mux::commit_observer {
   void put_release_frame(channel& of);
   void handle_progress(channel& of) noexcept override;
   void handle_freed(channel& of) noexcept override;
+  void wait_for_connection(const channel& of) noexcept;
   void check_connection_writable() noexcept;
   void check_writable(channel& of) noexcept;
   void drop_queued(channel& of) noexcept;
@@ -150,7 +151,7 @@ struct connection::parts final : mux::commit_observer {
   channel* sendable(channel_id id, std::error_code& why) noexcept;
   bool may_send_now(const channel& of, std::uint32_t cost, std::size_t frame_bytes) const noexcept;
   bool may_send_free(const channel& of, std::size_t frame_bytes) const noexcept;
-  bool accepts(channel& of) noexcept;
+  bool accepts(channel& of, std::size_t copied_bytes) noexcept;
   void queue_message(channel& to, byte_view bytes);
   std::size_t queue_bytes(channel& to, byte_view bytes);
   std::size_t write_now(channel& to, byte_view bytes);
@@ -209,6 +210,7 @@ struct connection::parts final : mux::commit_observer {
   std::uint8_t ping_kinds = 0;       // unanswered pings, oldest first: 1 = its answer is an event
   bool quiet_ping_due = false;       // for liveness or a measurement
   std::uint8_t pongs_due = 0;
+  channel_id refused_first = 0;      // for want of room in the connection, since that was told writable last
   std::uint32_t closed_code = 0;
   std::uint64_t opens_processed = UINT64_MAX;   // by the peer, as its GOAWAY says
 

@@ -10,6 +10,8 @@ namespace hawser::proto {
 
 namespace {
 constexpr std::size_t reference_bytes_min = 16 * 1024;    // payloads from here on are sent by reference
+// What a channel with nothing waiting may still queue on a connection that is full.
+constexpr std::size_t reserve_bytes = 16 * 1024;
 }  // namespace
 
 // A channel that may be written to, or why not.
@@ -41,16 +43,17 @@ bool connection::parts::may_send_free(const channel& of, std::size_t frame_bytes
   return !of.queue && !queue.can_commit() && out.committed_bytes() + frame_bytes < with.committed_bytes_max && out.has_slots();
 }
 
-// Below the high water of the channel and of the connection; then any one message is welcome.
-bool connection::parts::accepts(channel& of) noexcept {
+// Below the high water of the channel and of the connection; then any one message is welcome. A connection that is full still takes
+// `reserve_bytes` for a channel with nothing waiting: many busy channels shut out neither each other nor a small message.
+bool connection::parts::accepts(channel& of, std::size_t copied_bytes) noexcept {
   const std::size_t waiting = of.queue ? of.queue->bytes : 0;
   if (waiting >= with.channel_send_bytes_max) {
     of.set(channel_flag::wants_writable);
     return false;
   }
-  if (queue.queued_bytes() >= with.send_bytes_max) {
+  if (queue.queued_bytes() >= with.send_bytes_max && (waiting != 0 || copied_bytes > reserve_bytes)) {
     of.set(channel_flag::wants_writable);
-    wants_connection_writable = true;
+    wait_for_connection(of);
     return false;
   }
   return true;
@@ -93,7 +96,7 @@ result<> connection::send(channel_id id, byte_view message) {
     p.queue.credit.spend(cost);
     p.meter.frames_sent(1);
   } else {
-    if (!p.accepts(*to)) return failure(errc::would_block);
+    if (!p.accepts(*to, size)) return failure(errc::would_block);
     p.queue_message(*to, message);
   }
   ++p.messages_sent;
@@ -112,7 +115,7 @@ result<> connection::send(channel_id id, const chunk& message) {
     to->set(channel_flag::wants_writable);
     return failure(errc::would_block);
   }
-  if (!p.accepts(*to)) return failure(errc::would_block);
+  if (!p.accepts(*to, 0)) return failure(errc::would_block);
   p.queue.push_payload(*to, message);
   p.queue.activate(*to);
   ++p.messages_sent;
@@ -181,12 +184,13 @@ result<std::size_t> connection::parts::write(channel& to, byte_view bytes) {
   if (taken == bytes.size()) return taken;
   const std::size_t waiting = to.queue ? to.queue->bytes : 0;
   const std::size_t channel_room = with.channel_send_bytes_max - std::min(waiting, with.channel_send_bytes_max);
-  const std::size_t room = with.send_bytes_max - std::min(queue.queued_bytes(), with.send_bytes_max);
+  const std::size_t free_bytes = with.send_bytes_max - std::min(queue.queued_bytes(), with.send_bytes_max);
+  const std::size_t room = waiting == 0 ? std::max(free_bytes, reserve_bytes) : free_bytes;
   const std::size_t more = std::min({bytes.size() - taken, channel_room, room});
   if (more != 0) taken += queue_bytes(to, bytes.subspan(taken, more));
   if (taken == bytes.size()) return taken;
   to.set(channel_flag::wants_writable);
-  if (room < channel_room) wants_connection_writable = true;
+  if (room < channel_room) wait_for_connection(to);
   if (taken == 0) return failure(errc::would_block);
   return taken;
 }
@@ -214,13 +218,8 @@ result<std::size_t> connection::write(channel_id id, const chunk& bytes, end_mar
   if (!to) return failure(why);
   HAWSER_EXPECTS(!kind_has_messages(to->kind), "write() on a channel that carries bytes only");
   if (bytes.size() < reference_bytes_min) return p.ended(*to, p.write(*to, bytes.view()), bytes.size(), end);
-  const std::size_t waiting = to->queue ? to->queue->bytes : 0;
-  if (waiting >= p.with.channel_send_bytes_max || p.queue.queued_bytes() >= p.with.send_bytes_max) {
-    to->set(channel_flag::wants_writable);
-    if (p.queue.queued_bytes() >= p.with.send_bytes_max) p.wants_connection_writable = true;
-    return failure(errc::would_block);
-  }
   // Shared, not copied: what goes beyond the watermark costs no memory of ours. It is bounded by the chunk all the same.
+  if (!p.accepts(*to, 0)) return failure(errc::would_block);
   p.queue.push_payload(*to, bytes);
   p.queue.activate(*to);
   return p.ended(*to, bytes.size(), bytes.size(), end);

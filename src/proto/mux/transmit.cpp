@@ -50,7 +50,7 @@ bool connection::parts::wants_transmit() const noexcept {
 
 std::size_t connection::parts::committed_max() const noexcept {
   // With several channels that want to send, less is decided early: a small message waits for less, and urgency has a choice.
-  return queue.ready_count() > 1 ? with.committed_bytes_max / 4 : with.committed_bytes_max;
+  return queue.ready_count() > 1 ? with.committed_bytes_max / 2 : with.committed_bytes_max;
 }
 
 void connection::parts::fill() {
@@ -192,12 +192,23 @@ void connection::parts::handle_progress(channel& of) noexcept {
   check_writable(of);
 }
 
+void connection::parts::wait_for_connection(const channel& of) noexcept {
+  if (!wants_connection_writable) refused_first = of.id;
+  wants_connection_writable = true;
+}
+
 void connection::parts::check_connection_writable() noexcept {
   if (queue.queued_bytes() > with.send_bytes_max / 2) return;
   wants_connection_writable = false;
   connection_writable = true;
-  table.for_each([&](channel& each) { check_writable(each); });
   check_writable(table.plain());
+  // The first that was refused goes first: the room may not be enough for all, and always the same would get it.
+  table.for_each([&](channel& each) {
+    if (each.id >= refused_first) check_writable(each);
+  });
+  table.for_each([&](channel& each) {
+    if (each.id < refused_first) check_writable(each);
+  });
 }
 
 void connection::parts::check_writable(channel& of) noexcept {

@@ -343,6 +343,7 @@ TEST(connection_credit, giving_up_what_filled_the_connection_wakes_the_writers_t
     std::memset(big.mutable_data(), 0, 8 << 20);
     big.grow(8 << 20);
     ASSERT_TRUE(p.client.c.write(*full, big));
+    EXPECT_EQ(p.client.c.write(*other, as_bytes(pattern(20'000))).value_or(0), 16u * 1024) << "the reserve of a channel with nothing waiting";
     ASSERT_EQ(p.client.c.write(*other, as_bytes("b")).error(), errc::would_block);
     p.settle();
     if (how == 0) p.client.c.reset(*full, 6);

@@ -224,5 +224,40 @@ TEST(connection_fairness, giving_up_channels_that_wait_takes_the_same_time_for_e
   EXPECT_FALSE(p.client.c.over());
 }
 
+TEST(connection_fairness, writers_that_wait_for_the_connections_room_get_it_in_turns) {
+  settings narrow = wide();
+  narrow.send_bytes_max = 256 * 1024;
+  pair p(narrow, wide());
+  p.client.keeps = p.server.keeps = false;
+  p.settle();
+  std::map<channel_id, std::uint64_t> taken;
+  const std::string body = pattern(60'000);
+  const auto write = [&](channel_id id) {
+    while (const auto count = p.client.c.write(id, as_bytes(body))) {
+      taken[id] += *count;
+      if (*count < body.size()) break;
+    }
+  };
+  p.client.on_event = [&](const event& e) {
+    if (e.kind == event_kind::writable && e.channel != 0) write(e.channel);
+  };
+  for (int i = 0; i < 40; ++i) taken[*p.client.c.open(p.client.now, {}, {}, end_mark::open)] = 0;
+  for (auto& [id, bytes] : taken) {
+    (void)bytes;
+    write(id);
+  }
+  for (int i = 0; i < 400; ++i) {
+    p.server.give(p.client.take(64 * 1024));
+    p.client.drain();
+    p.client.give(p.server.take());
+  }
+  std::uint64_t least = UINT64_MAX, most = 0;
+  for (const auto& [id, bytes] : taken) {
+    least = std::min(least, bytes);
+    most = std::max(most, bytes);
+  }
+  EXPECT_GT(least * 2, most) << least << " " << most;
+}
+
 }  // namespace
 }  // namespace hawser::proto::testing
