@@ -70,9 +70,7 @@ TEST(sim_peers_transfer, a_hundred_bulk_channels_share_a_link_within_5_percent) 
   testing::network net(plain());
   loop &here = net.host("here"), &there = net.host("there");
   net.link("here", "there", {.lag = 1ms, .bytes_per_second = 50'000'000});
-  peer_options roomy{.name = "sender"};
-  roomy.wire.send_bytes_max = std::size_t{8} << 20;      // each of the hundred may fill its own queue
-  peer receiver(there, {.name = "receiver", .listen = "there:7000"}), sender(here, roomy);
+  peer receiver(there, {.name = "receiver", .listen = "there:7000"}), sender(here, {.name = "sender"});
   constexpr std::size_t channels = 100;
   std::vector<std::uint64_t> got(channels);
   receiver.on_stream([&](channel& opened) -> task<> {
@@ -93,21 +91,21 @@ TEST(sim_peers_transfer, a_hundred_bulk_channels_share_a_link_within_5_percent) 
   }
   net.run_for(500ms);
   const std::vector<std::uint64_t> before = got;
-  net.run_for(2s);
+  net.run_for(8s);                                         // a turn more or less is then below the 5 %
   std::uint64_t total = 0, least = UINT64_MAX, most = 0;
   for (std::size_t i = 0; i < channels; ++i) {
     const std::uint64_t bytes = got[i] - before[i];
     total += bytes, least = std::min(least, bytes), most = std::max(most, bytes);
   }
   const double mean = static_cast<double>(total) / channels;
-  EXPECT_GT(total, 80'000'000u) << "and they use the link";
+  EXPECT_GT(total, 320'000'000u) << "and they use the link";
   EXPECT_GE(static_cast<double>(least), 0.95 * mean) << "mean " << mean;
   EXPECT_LE(static_cast<double>(most), 1.05 * mean) << "mean " << mean;
   work.cancel();
 }
 
 TEST(sim_peers_transfer, a_small_message_on_a_busy_connection_waits_for_less_than_256_kib_of_others) {
-  for (const std::size_t bulk_channels : {1u, 10u, 50u}) {
+  for (const std::size_t bulk_channels : {1u, 10u, 100u}) {
     testing::network net(plain());
     loop &here = net.host("here"), &there = net.host("there");
     const duration lag = 100us;
@@ -147,6 +145,34 @@ TEST(sim_peers_transfer, a_small_message_on_a_busy_connection_waits_for_less_tha
   }
 }
 
+TEST(sim_peers_transfer, urgent_bulk_goes_first_and_the_other_still_moves) {
+  testing::network net(plain());
+  loop &here = net.host("here"), &there = net.host("there");
+  net.link("here", "there", {.lag = 1ms, .bytes_per_second = 20'000'000});
+  peer receiver(there, {.name = "receiver", .listen = "there:7000"}), sender(here, {.name = "sender"});
+  std::uint64_t got[2] = {};
+  receiver.on_stream([&](channel& opened) -> task<> {
+    const bool urgent = opened.operation() == "urgent";
+    for (;;) {
+      const auto piece = co_await opened.read();
+      if (!piece || piece->empty()) co_return;
+      got[urgent ? 0 : 1] += piece->size();
+    }
+  });
+  const connection to = connect(net, sender, "there:7000");
+  const std::string zeros(64 * 1024, '\0');
+  scope work(here);
+  auto patient = sender.open_stream(to, "patient", {.urgency = 7}), urgent = sender.open_stream(to, "urgent", {.urgency = 0});
+  ASSERT_TRUE(succeeded(patient) && succeeded(urgent));
+  work.spawn(pour(std::move(*patient), here.buffers().copy(as_bytes(zeros))));
+  work.spawn(pour(std::move(*urgent), here.buffers().copy(as_bytes(zeros))));
+  net.run_for(3s);
+  EXPECT_GT(got[0] + got[1], 50'000'000u) << "and they use the link";
+  EXPECT_GT(got[0], 3 * got[1]);
+  EXPECT_GT(got[1], (got[0] + got[1]) / 20) << "nobody starves";
+  work.cancel();
+}
+
 TEST(sim_peers_transfer, a_request_beside_a_bulk_answer_keeps_its_latency) {
   testing::network net(plain());
   loop &here = net.host("here"), &there = net.host("there");
@@ -178,8 +204,8 @@ TEST(sim_peers_transfer, a_request_beside_a_bulk_answer_keeps_its_latency) {
     ASSERT_EQ(finish(net, ask(client, to, "echo", "ping")).value_or("failed"), "ping");
     worst = std::max(worst, net.now() - begin);
   }
-  // Two ways of lag, what this side has handed over (256 KiB) and what its system keeps unsent (128 KiB), at 125 MB/s.
-  EXPECT_LT(worst, 2ms + 3200us + 300us) << worst / 1us << " us";
+  // Two ways of lag; what was handed over (128 KiB) and what the system keeps unsent (96 KiB), at 125 MB/s; and the turns of the link.
+  EXPECT_LT(worst, 2ms + 1835us + 500us) << worst / 1us << " us";
   work.cancel();
 }
 

@@ -78,7 +78,7 @@ struct listen_options {
 
 struct socket_options {
   bool no_delay = true;                              // TCP_NODELAY; coalescing is ours
-  std::uint32_t unsent_bytes_max = 128 * 1024;       // TCP_NOTSENT_LOWAT: late binding of frames; 0 = the system's
+  std::uint32_t unsent_bytes_max = 96 * 1024;        // TCP_NOTSENT_LOWAT: late binding of frames; 0 = the system's
   std::uint32_t unacked_ms_max = 30'000;             // TCP_USER_TIMEOUT; 0 = the system's
   std::uint32_t send_buffer_bytes = 0;               // 0 = autotuned (best); else clamped to >= 1 MiB unless exact_buffers
   std::uint32_t receive_buffer_bytes = 0;
