@@ -140,6 +140,7 @@ bool channel_state::complete_reader_if_ready() {
 void channel_state::take_back(channel::read_operation& op) noexcept {
   if (reader_ != &op) return;
   reader_ = nullptr;
+  if (op.how_ == channel::read_operation::mode::at_least && attached_) with_->wire()->want(id_, 0);
   // What read_all() had collected stays readable.
   if (op.how_ == channel::read_operation::mode::all && op.outcome_ && !op.outcome_->empty()) received_.append(std::move(*op.outcome_));
 }
