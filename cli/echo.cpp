@@ -43,6 +43,8 @@ class narrator final : public hawser::peer_hooks {
 };
 
 hawser::task<int> serve(hawser::loop& loop, const echo_options& options) {
+  hawser::event interrupted(loop);
+  on_interrupt(loop, [&interrupted] { interrupted.set(); });      // before anybody is told that we listen
   narrator events(options.json);
   hawser::peer_options settings = options.peer();
   settings.hooks = &events;
@@ -58,8 +60,6 @@ hawser::task<int> serve(hawser::loop& loop, const echo_options& options) {
     if (options.json) std::cout << nlohmann::json{{"event", "listening"}, {"endpoint", bound->text()}}.dump() << std::endl;
     else std::cout << "listening on " << bound->text() << std::endl;
   }
-  hawser::event interrupted(loop);
-  on_interrupt(loop, [&interrupted] { interrupted.set(); });
   co_await interrupted.wait();
   co_await server.stop();
   co_return succeeded;

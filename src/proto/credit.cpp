@@ -35,7 +35,8 @@ std::uint32_t recv_credit::tune(std::uint32_t granted, instant now, duration rou
   lap_granted_ += std::min(granted, std::numeric_limits<std::uint32_t>::max() - lap_granted_);
   if (lap_granted_ < window_) return 0;
   const duration lap = now - lap_began_;
-  const duration quick = std::max<duration>(4 * round_trip, 4ms);
+  // Half-window grants need two round trips' worth; the rest is slack. More only fills queues, which every small message then waits in.
+  const duration quick = round_trip == duration::zero() ? duration(4ms) : std::max<duration>(4 * round_trip, 100us);
   lap_granted_ = 0;
   lap_began_ = now;
   const auto limit = static_cast<std::uint32_t>(std::min<std::int64_t>(most, credit_max));

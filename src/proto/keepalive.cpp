@@ -70,6 +70,7 @@ std::optional<duration> keepalive::handle_answer(std::uint64_t payload, instant 
 void keepalive::handle_sample(duration took) noexcept {
   const auto sample = std::clamp<std::int64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count(), 1, UINT32_MAX / 8);
   const auto us = static_cast<std::uint32_t>(sample);
+  shortest_us_ = shortest_us_ == 0 ? us : std::min(shortest_us_, us);
   round_trip_us_ = round_trip_us_ == 0 ? us : static_cast<std::uint32_t>((std::uint64_t{round_trip_us_} * 7 + us) / 8);
 }
 

@@ -48,6 +48,8 @@ class keepalive {
   bool wants_measurement(instant now) const noexcept;
   // Smoothed by eighths; zero: not known yet.
   duration round_trip() const noexcept { return std::chrono::microseconds(round_trip_us_); }
+  // The least ever seen: the line without queues. 0: not known yet.
+  duration shortest_round_trip() const noexcept { return std::chrono::microseconds(shortest_us_); }
 
   static constexpr std::uint8_t slots = 4;
 
@@ -62,12 +64,13 @@ class keepalive {
   std::uint64_t secret_;
   std::array<std::uint32_t, slots> asked_us_{};   // when each unanswered ping left, in microseconds modulo 2^32
   std::uint32_t round_trip_us_ = 0;
+  std::uint32_t shortest_us_ = 0;
   std::uint32_t idle_ms_ = 0;
   std::uint32_t oldest_ = 0;                      // number of the oldest unanswered ping
   std::uint8_t in_flight_ = 0;
   std::uint8_t in_flight_max_ = slots;
   bool client_;
 };
-static_assert(sizeof(keepalive) <= 64);
+static_assert(sizeof(keepalive) <= 72);
 
 }  // namespace hawser::proto

@@ -97,7 +97,7 @@ void connection::parts::put_control() {
   if (received.due() && may_go_on()) {
     if (const std::uint32_t granted = received.take_grant(); granted != 0) {
       out.wrote(put_credit(out.reserve(credit_frame_bytes_max), 0, granted));
-      received.tune(granted, now, pulse.round_trip(), static_cast<std::uint32_t>(with.window_bytes_max));
+      received.tune(granted, now, pulse.shortest_round_trip(), static_cast<std::uint32_t>(with.window_bytes_max));
       if (hello_here && pulse.wants_measurement(now)) quiet_ping_due = true;
     }
   }
