@@ -59,7 +59,7 @@ TEST(command, call_streams_a_file_there_and_back_unchanged) {
   echo_server server;
   scratch_file in, out;
   std::string body;
-  for (int i = 0; body.size() < 3'000'000; ++i) body += std::to_string(i * 7919) + "\n";
+  for (std::uint64_t i = 0; body.size() < 3'000'000; ++i) body += std::to_string(i * 7919) + "\n";
   std::ofstream(in.path, std::ios::binary) << body;
   const outcome result = run({hawser, "call", server.where, "echo", "--in", in.path, "--out", out.path, "--json"});
   EXPECT_EQ(result.code, 0) << result.errors;
