@@ -43,8 +43,9 @@ endfunction()
 
 # One test program from every source of a directory; each TEST becomes a ctest entry with the label.
 #   hawser_tests(unit_proto LABEL unit LINKS hawser_proto)
+# READS_TREE names the sources that look into the source tree, by HAWSER_SOURCE_DIR.
 function(hawser_tests name)
-  cmake_parse_arguments(ARG "" "LABEL;DIRECTORY;TIMEOUT" "LINKS;ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(ARG "" "LABEL;DIRECTORY;TIMEOUT" "LINKS;ENVIRONMENT;READS_TREE" ${ARGN})
   if(NOT ARG_DIRECTORY)
     set(ARG_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
   endif()
@@ -58,8 +59,11 @@ function(hawser_tests name)
   add_executable(test_${name} ${sources})
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(test_${name} PRIVATE ${ARG_LINKS} hawser_build GTest::gtest_main)
-  target_compile_definitions(test_${name} PRIVATE
-    HAWSER_SOURCE_DIR="${PROJECT_SOURCE_DIR}" HAWSER_COUNT_SCALE=${HAWSER_COUNT_SCALE})
+  target_compile_definitions(test_${name} PRIVATE HAWSER_COUNT_SCALE=${HAWSER_COUNT_SCALE})
+  # Only where it is needed: a path in its command line keeps an object from being found in the cache of another checkout.
+  foreach(source IN LISTS ARG_READS_TREE)
+    set_property(SOURCE ${ARG_DIRECTORY}/${source} APPEND PROPERTY COMPILE_DEFINITIONS HAWSER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  endforeach()
   gtest_discover_tests(test_${name} DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENVIRONMENT}")
 endfunction()
