@@ -2,6 +2,7 @@
 #include <hawser/base/buffer.hpp>
 
 #include <array>
+#include <bit>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -44,6 +45,7 @@ struct pool_core {
   std::size_t used_bytes = 0;
   std::size_t used_segments = 0;
   std::uint64_t heap_allocations = 0;
+  segment* lent = nullptr;
   bool orphaned = false;
 };
 
@@ -124,6 +126,24 @@ chunk buffer_pool::copy(byte_view bytes) {
   c.grow(bytes.size());
   return c;
 }
+
+chunk buffer_pool::keep(byte_view bytes) {
+  detail::segment* from = core_->lent;
+  if (!from || bytes.size() < from->capacity / 4) return copy(bytes);
+  const std::uintptr_t at = std::bit_cast<std::uintptr_t>(bytes.data()), begin = std::bit_cast<std::uintptr_t>(from->bytes());
+  if (at < begin || at + bytes.size() > begin + from->capacity) return copy(bytes);
+  chunk shared(from, static_cast<std::uint32_t>(bytes.size()));
+  shared.begin_ = static_cast<std::uint32_t>(at - begin);
+  ++from->references;
+  return shared;
+}
+
+lending::lending(buffer_pool& pool, const chunk& segment) noexcept : core_(pool.core_) {
+  HAWSER_EXPECTS(core_->lent == nullptr && segment.segment_ != nullptr, "one segment of a pool is lent at a time");
+  core_->lent = segment.segment_;
+}
+
+lending::~lending() { core_->lent = nullptr; }
 
 std::size_t buffer_pool::bytes_in_use() const noexcept { return core_->used_bytes; }
 std::size_t buffer_pool::bytes_cached() const noexcept { return core_->cached_bytes; }

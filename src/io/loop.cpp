@@ -48,6 +48,7 @@ loop::loop(std::unique_ptr<io::engine> engine, const loop_options& options)
   HAWSER_EXPECTS(engine_ != nullptr, "a loop needs an engine");
   // Simulated time stands still while somebody looks without waiting.
   if (engine_->descriptor() < 0) options_.wait = wait_policy::block;
+  engine_->use_buffers(pool_);
   now_ = engine_->now();
   parts_ = std::make_unique<parts>(*engine_, options_.remote_bytes_max);
 }

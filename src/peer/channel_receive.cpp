@@ -36,7 +36,7 @@ void channel_state::on_bytes(byte_view bytes, std::uint32_t cost, bool whole_mes
   if (reader_ && received_.empty() && reader_->how_ != mode::at_least) {
     channel::read_operation& op = *reader_;
     give_back(cost);
-    if (op.how_ == mode::some) op.outcome_ = loop_->buffers().copy(bytes);
+    if (op.how_ == mode::some) op.outcome_ = loop_->buffers().keep(bytes);
     else fill(op, bytes);
     if (op.how_ == mode::some || !op.outcome_) {
       reader_ = nullptr;

@@ -68,8 +68,8 @@ void chunk_queue::append_bytes(buffer_pool& pool, byte_view bytes, std::size_t c
     }
     return;
   }
-  // First what fits behind the last piece, then a fresh segment for the rest.
-  if (count_ > 0 && tail_.room() > 0) {
+  // First what fits behind the last piece, then a fresh segment for the rest; unless it is worth sharing as it is.
+  if (count_ > 0 && tail_.room() > 0 && bytes.size() < shared_segment_bytes) {
     entry& last = back();
     const byte_view head = bytes.first(std::min(bytes.size(), tail_.room()));
     std::memcpy(tail_.mutable_data(), head.data(), head.size());
@@ -84,6 +84,15 @@ void chunk_queue::append_bytes(buffer_pool& pool, byte_view bytes, std::size_t c
     if (bytes.empty()) return;
   }
   tail_ = {};
+  put(pool, bytes, cost);
+}
+
+// A piece of its own. A large one may share the receive buffer that it lies in; small ones share segments with each other.
+void chunk_queue::put(buffer_pool& pool, byte_view bytes, std::size_t cost) {
+  if (bytes.size() >= shared_segment_bytes) {
+    tail_ = {};
+    return push(pool.keep(bytes), cost);
+  }
   chunk& end = room_for(pool, bytes.size());
   std::memcpy(end.mutable_data(), bytes.data(), bytes.size());
   end.grow(bytes.size());
@@ -93,11 +102,7 @@ void chunk_queue::append_bytes(buffer_pool& pool, byte_view bytes, std::size_t c
 
 void chunk_queue::append_message(buffer_pool& pool, byte_view message, std::size_t cost) {
   if (message.empty()) return push({}, cost);
-  chunk& end = room_for(pool, message.size());
-  std::memcpy(end.mutable_data(), message.data(), message.size());
-  end.grow(message.size());
-  push(end, cost);
-  end.drop_front(message.size());
+  put(pool, message, cost);
 }
 
 chunk_queue::taken chunk_queue::take_front() {

@@ -50,6 +50,7 @@ class chunk_queue {
   };
   entry& back() noexcept { return ring_[(first_ + count_ - 1) & (capacity_ - 1)]; }
   void push(chunk piece, std::size_t cost);
+  void put(buffer_pool& pool, byte_view bytes, std::size_t cost);
   void widen();
   chunk& room_for(buffer_pool& pool, std::size_t count);
 

@@ -15,6 +15,7 @@ class host_engine final : public io::engine {
   ~host_engine() override;
 
   std::string_view name() const noexcept override { return "sim"; }
+  void use_buffers(buffer_pool&) override {}
   instant now() noexcept override { return world_.now(); }
   std::size_t turn(instant until, instant& now) override { return world_.turn(self_, until, now); }
   void wake() noexcept override { world_.wake(self_); }

@@ -47,6 +47,34 @@ TEST_P(engine_rules, small_buffers_cut_sends_and_receives_and_lose_nothing) {
   ASSERT_TRUE(drive([&] { return two.near->sends == 1 && two.far->sends == 1; }));
 }
 
+TEST_P(engine_rules, bytes_that_a_handler_keeps_stay_as_they_were_received) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  std::vector<chunk> kept;
+  two.far->when_bytes = [&](byte_view bytes) { kept.push_back(server().buffers().keep(bytes)); };
+  const std::string text = pattern(2 << 20, 9);
+  two.near->send(text);
+  ASSERT_TRUE(drive([&] { return two.far->received_bytes == text.size(); }));
+  std::string all;
+  for (const chunk& one : kept) all += as_text(one);
+  EXPECT_TRUE(all == text);
+}
+
+TEST_P(engine_rules, what_a_handler_looks_at_stays_although_it_closes_its_socket) {
+  pair two = connect_pair(tiny_buffers);
+  ASSERT_TRUE(two.far);
+  const std::string text = pattern(400'000, 10);
+  std::string seen;
+  two.far->keep = false;
+  two.far->when_bytes = [&](byte_view bytes) {
+    two.far->close();
+    seen = as_text(bytes);
+  };
+  two.near->send(text);
+  ASSERT_TRUE(drive([&] { return !seen.empty(); }));
+  EXPECT_TRUE(seen == text.substr(0, seen.size()));
+}
+
 TEST_P(engine_rules, sixteen_mebibytes_each_way_arrive_unchanged) {
   pair two = connect_pair();
   ASSERT_TRUE(two.far);

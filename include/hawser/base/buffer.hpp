@@ -91,6 +91,7 @@ class chunk {
 
  private:
   friend class buffer_pool;
+  friend class lending;
   explicit chunk(detail::segment* s, std::uint32_t size) noexcept : segment_(s), size_(size) {}
   detail::segment* segment_ = nullptr;
   std::uint32_t begin_ = 0;
@@ -111,10 +112,27 @@ class buffer_pool {
   chunk allocate(std::size_t capacity);
   // A chunk that holds a copy of the bytes.
   chunk copy(byte_view bytes);
+  // The bytes as a chunk of the caller's: shares the lent segment when they lie in it and are at least a quarter of it (so that what
+  // is kept alive is at most four times what was asked for), else a copy.
+  chunk keep(byte_view bytes);
 
   std::size_t bytes_in_use() const noexcept;      // capacity of the segments that are held by somebody
   std::size_t bytes_cached() const noexcept;
   std::uint64_t heap_allocations() const noexcept;
+
+ private:
+  friend class lending;
+  detail::pool_core* core_;
+};
+
+// While it lives, keep() shares this chunk's segment: an engine lends its receive buffer for the length of a handler's call, and
+// looks afterwards whether it is still unique(). One at a time for each pool.
+class lending {
+ public:
+  lending(buffer_pool& pool, const chunk& segment) noexcept;
+  ~lending();
+  lending(const lending&) = delete;
+  lending& operator=(const lending&) = delete;
 
  private:
   detail::pool_core* core_;

@@ -103,6 +103,10 @@ class engine {
   virtual ~engine() = default;
   virtual std::string_view name() const noexcept = 0;       // "epoll", "sim", "uring"
 
+  // The loop's buffers; said once, by the loop, before anything else. An engine that receives into segments of them lends each for
+  // the length of on_bytes(), so that who keeps much of it need not copy (buffer_pool::keep()).
+  virtual void use_buffers(buffer_pool& buffers) = 0;
+
   // Reads the clock. Monotonic; one epoch for all loops of a process (sim: of a simulation).
   virtual instant now() noexcept = 0;
   // One pass: hands kernel completions to their handlers. Waits for the first one until `until` (an instant that is not after

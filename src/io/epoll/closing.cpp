@@ -10,8 +10,10 @@ namespace {
 
 // How long the engine keeps a closed socket so that what was sent reaches the other side.
 constexpr duration drain_limit = std::chrono::seconds(1);
-// Receive buffers that are thrown away at once when a socket closes with input unread.
-constexpr int discards_per_event = 8;
+// What is thrown away at once when a socket closes with input unread: into a bin of its own, because close() may be called by the very
+// handler that looks at the receive buffer.
+constexpr std::size_t bin_bytes = 16 * 1024;
+constexpr int discards_per_event = 32;
 
 // EPIPE says that the connection was reset before; programs decide on one code.
 std::error_code reason_of(int error) noexcept { return error_from_errno(error == EPIPE ? ECONNRESET : error); }
@@ -92,8 +94,9 @@ void epoll_engine::finish(std::uint32_t index) {
 
 // True when nothing more can come: the other side has ended, or the connection is broken.
 bool epoll_engine::discard_input(socket_slot& s) noexcept {
+  std::byte bin[bin_bytes];
   for (int i = 0; i < discards_per_event && !s.end_seen; ++i) {
-    const ssize_t count = ::recv(s.fd, receive_buffer_.get(), receive_buffer_bytes, MSG_DONTWAIT);
+    const ssize_t count = ::recv(s.fd, bin, sizeof bin, MSG_DONTWAIT);
     if (count > 0) continue;
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;

@@ -59,7 +59,6 @@ epoll_engine::epoll_engine(sockets::descriptor poller, sockets::descriptor waker
     : poller_(std::move(poller)),
       waker_(std::move(waker)),
       clock_(std::move(clock)),
-      receive_buffer_(std::make_unique_for_overwrite<std::byte[]>(receive_buffer_bytes)),
       bbr_(sockets::default_congestion_is_bbr()) {}
 
 epoll_engine::~epoll_engine() {
@@ -115,6 +114,7 @@ std::size_t epoll_engine::turn(instant until, instant& now_out) {
     for (const socket_id id : telling_) done += hand_out(id);
   }
   for (std::size_t i = 0; i < count; ++i) done += dispatch(events_[i]);
+  receive_ = chunk();
   return done;
 }
 

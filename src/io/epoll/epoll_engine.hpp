@@ -30,6 +30,7 @@ class epoll_engine final : public engine {
   ~epoll_engine() override;
 
   std::string_view name() const noexcept override { return "epoll"; }
+  void use_buffers(buffer_pool& buffers) override { buffers_ = &buffers; }
   instant now() noexcept override;
   std::size_t turn(instant until, instant& now) override;
   void wake() noexcept override;
@@ -109,6 +110,7 @@ class epoll_engine final : public engine {
   void drain(std::uint32_t index, std::uint32_t events);
   void finish(std::uint32_t index);
   bool discard_input(socket_slot& s) noexcept;
+  std::byte* receive_room();
   void release(std::uint32_t index) noexcept;
 
   sockets::descriptor poller_;
@@ -122,7 +124,8 @@ class epoll_engine final : public engine {
   std::vector<alarm> alarms_;          // a heap, earliest first
   instant clock_set_ = never;
   std::vector<std::pair<socket_id, sockets::address>> connecting_again_;   // unix sockets whose listener's backlog was full
-  std::unique_ptr<std::byte[]> receive_buffer_;
+  buffer_pool* buffers_ = nullptr;
+  chunk receive_;                      // where bytes are received in this turn; who keeps some of them leaves us without
   std::array<epoll_event, turn_budget> events_;
   bool bbr_ = false;
 };

@@ -141,15 +141,25 @@ std::size_t epoll_engine::hung_up(socket_id id, std::uint32_t events) {
   return 0;
 }
 
-// Reads into the one buffer of the loop, again only when it came back full: a second recv that finds nothing costs as much as
+// The buffer of this turn, or a fresh one when somebody keeps some of it.
+std::byte* epoll_engine::receive_room() {
+  if (!receive_.unique()) receive_ = buffers_->allocate(receive_buffer_bytes);
+  return receive_.mutable_data();
+}
+
+// Reads into the one buffer of the turn, again only when it came back full: a second recv that finds nothing costs as much as
 // one that finds something.
 std::size_t epoll_engine::receive(socket_id id, received& outcome) {
   std::size_t done = 0;
   for (std::size_t reads = 0; reads < receives_per_turn; ++reads) {
     socket_slot* s = slots_.at(id.index);
-    const ssize_t count = ::recv(s->fd, receive_buffer_.get(), receive_buffer_bytes, MSG_DONTWAIT);
+    std::byte* const room = receive_room();
+    const ssize_t count = ::recv(s->fd, room, receive_buffer_bytes, MSG_DONTWAIT);
     if (count > 0) {
-      s->events->on_bytes({receive_buffer_.get(), static_cast<std::size_t>(count)});
+      {
+        const lending lent(*buffers_, receive_);
+        s->events->on_bytes({room, static_cast<std::size_t>(count)});
+      }
       ++done;
       s = told(id);
       if (!s || s->paused) {

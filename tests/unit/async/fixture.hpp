@@ -25,6 +25,7 @@ extern std::atomic<std::uint64_t> heap_allocations;
 class clock_engine final : public io::engine {
  public:
   std::string_view name() const noexcept override { return "clock"; }
+  void use_buffers(buffer_pool&) override {}
   instant now() noexcept override { return now_; }
   std::size_t turn(instant until, instant& now) override {
     if (until == never) {

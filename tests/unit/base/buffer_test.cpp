@@ -28,6 +28,28 @@ TEST(chunk, shares_its_segment_when_copied_and_returns_it_with_the_last) {
   EXPECT_TRUE(b.unique());
 }
 
+TEST(buffer_pool, keep_shares_a_large_part_of_what_is_lent_and_copies_the_rest) {
+  buffer_pool pool;
+  chunk received = pool.allocate(64 * 1024);
+  received.grow(40 * 1024);
+  const byte_view all{received.data(), 40 * 1024};
+  const chunk before = pool.keep(all);                  // nothing is lent
+  EXPECT_TRUE(received.unique());
+  {
+    const lending lent(pool, received);
+    const chunk large = pool.keep(all.subspan(100, 16 * 1024));
+    EXPECT_EQ(large.data(), received.data() + 100);
+    EXPECT_EQ(large.size(), 16u * 1024);
+    EXPECT_FALSE(received.unique());
+    const chunk small = pool.keep(all.first(16 * 1024 - 1));
+    EXPECT_FALSE(small.shares_segment(received));
+    const chunk elsewhere = pool.keep(before.view());
+    EXPECT_FALSE(elsewhere.shares_segment(before));
+  }
+  EXPECT_TRUE(received.unique());
+  EXPECT_FALSE(pool.keep(all).shares_segment(received)) << "lent no longer";
+}
+
 TEST(chunk, take_front_splits_without_copying) {
   buffer_pool pool;
   chunk rest = of(pool, "bow and stern");

@@ -16,6 +16,7 @@ class quiet_engine final : public io::engine {
   explicit quiet_engine(int descriptor_shown = 0) : descriptor_(descriptor_shown) {}
 
   std::string_view name() const noexcept override { return "quiet"; }
+  void use_buffers(buffer_pool&) override {}
   instant now() noexcept override {
     ++clock_reads;
     return time;

@@ -70,6 +70,7 @@ class script_engine final : public io::engine {
 
   // -- io::engine
   std::string_view name() const noexcept override { return "script"; }
+  void use_buffers(buffer_pool&) override {}
   instant now() noexcept override { return now_; }
   std::size_t turn(instant until, instant& now) override {
     std::size_t done = 0;

@@ -17,6 +17,7 @@ class counting_engine final : public io::engine {
   std::uint64_t sends() const noexcept { return sends_; }
 
   std::string_view name() const noexcept override { return real_->name(); }
+  void use_buffers(buffer_pool& buffers) override { real_->use_buffers(buffers); }
   instant now() noexcept override { return real_->now(); }
   std::size_t turn(instant until, instant& now) override { return real_->turn(until, now); }
   void wake() noexcept override { real_->wake(); }
