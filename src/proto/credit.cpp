@@ -36,7 +36,7 @@ std::uint32_t recv_credit::tune(std::uint32_t granted, instant now, duration rou
   if (lap_granted_ < window_) return 0;
   const duration lap = now - lap_began_;
   // Half-window grants need two round trips' worth; the rest is slack. More only fills queues, which every small message then waits in.
-  const duration quick = round_trip == duration::zero() ? duration(4ms) : std::max<duration>(4 * round_trip, 100us);
+  const duration quick = round_trip == duration::zero() ? duration::zero() : std::max<duration>(4 * round_trip, 50us);
   lap_granted_ = 0;
   lap_began_ = now;
   const auto limit = static_cast<std::uint32_t>(std::min<std::int64_t>(most, credit_max));

@@ -93,7 +93,7 @@ class recv_credit {
   // OPEN meta 3: the opener's initial credit is larger than announced in HELLO. Only before the first frame arrived.
   void raise(std::uint32_t by) noexcept;
 
-  // C5: call when a grant was taken. When a whole window went by in less than 4 round trips (at least 100 us; 4 ms while none is
+  // C5: call when a grant was taken. When a whole window went by in less than 4 round trips (at least 50 us; never while none is
   // known), the window doubles up to `most`; the difference is returnable at once. Returns how many bytes it grew.
   std::uint32_t tune(std::uint32_t granted, instant now, duration round_trip, std::uint32_t most) noexcept;
 

@@ -85,6 +85,7 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
     out.wrote(head + length);
     of.out.spend(cost);
     queue.credit.spend(cost);
+    queue.note_sent(of.id, length);
     meter.frames_sent(1);
   } else {
     queue.wrote_frame(of, head + length);

@@ -9,6 +9,19 @@
 
 namespace hawser::proto {
 
+namespace {
+
+event bytes_of(const channel& of, event_kind kind, byte_view bytes, std::uint32_t cost) {
+  event made{kind};
+  made.channel = of.id;
+  made.user = of.user;
+  made.bytes = bytes;
+  made.cost = cost;
+  return made;
+}
+
+}  // namespace
+
 void connection::handle_bytes(instant now, byte_view bytes) {
   parts& p = *parts_;
   p.now = now;
@@ -233,12 +246,7 @@ connection::parts::progress connection::parts::parse_data(event& to) {
     if (count != 0) {
       received.hold(cost);
       if (of.has(channel_flag::wanted)) [[unlikely]] excuse(of, cost);
-      to = event{};
-      to.kind = event_kind::data;
-      to.channel = of.id;
-      to.user = of.user;
-      to.bytes = part;
-      to.cost = cost;
+      to = bytes_of(of, event_kind::data, part, cost);
       made = progress::event;
     } else if (had_first) {
       // An empty DATA frame of a byte channel says nothing; its cost goes back at once.
@@ -249,12 +257,7 @@ connection::parts::progress connection::parts::parse_data(event& to) {
     if (cost != 0) {
       received.hold(cost);
       ++messages_received;
-      to = event{};
-      to.kind = event_kind::message;
-      to.channel = of.id;
-      to.user = of.user;
-      to.bytes = part;
-      to.cost = cost;
+      to = bytes_of(of, event_kind::message, part, cost);
       made = progress::event;
     }
   } else {
@@ -302,12 +305,7 @@ connection::parts::progress connection::parts::gather_message(channel& of, byte_
   leave_budget(of);
   received.keep(total);
   ++messages_received;
-  to = event{};
-  to.kind = event_kind::message;
-  to.channel = of.id;
-  to.user = of.user;
-  to.bytes = lent.view();
-  to.cost = total;
+  to = bytes_of(of, event_kind::message, lent.view(), total);
   return progress::event;
 }
 

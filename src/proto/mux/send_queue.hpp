@@ -2,6 +2,7 @@
 #pragma once
 
 #include "proto/channel_table.hpp"
+#include "proto/frame.hpp"
 #include "proto/mux/outbox.hpp"
 
 #include <hawser/base/buffer.hpp>
@@ -11,6 +12,9 @@
 #include <cstdint>
 
 namespace hawser::proto::mux {
+
+// Less than this at a time is a message, a request or an answer; more is bulk.
+inline constexpr std::size_t small_send_bytes = 4 * 1024;
 
 // A segment of encoded frames, or one payload that is sent by reference and framed when it goes.
 struct queue_node {
@@ -49,6 +53,8 @@ struct channel_queue {
 
 namespace hawser::proto::mux {
 
+// A header that this side wrote.
+frame_header own_header(const std::byte* at) noexcept;
 // Puts FIN on a frame of ours that has not left, if it may carry it.
 bool amend_fin(std::byte* at, bool messages) noexcept;
 
@@ -60,7 +66,7 @@ struct commit_observer {
   ~commit_observer() = default;
 };
 
-// Which frame is next, and how large it may be. Urgency classes; in a class deficit round robin with a quantum of 16 KiB; each
+// Which frame is next, and how large it may be (commit.cpp), of what the channels put in (send_queue.cpp). Urgency classes; in a class deficit round robin with a quantum of 16 KiB; each
 // class that waits gets at least a sixteenth of what goes before it.
 class send_queue {
  public:
@@ -95,6 +101,15 @@ class send_queue {
   std::size_t ready_count() const noexcept { return ready_count_; }
   std::size_t queued_bytes() const noexcept { return queued_bytes_; }
 
+  // Bytes of a channel were framed, here or straight into the outbox.
+  void note_sent(channel_id by, std::size_t bytes) noexcept {
+    if (by != last_sender_ && bytes < small_send_bytes) undisturbed_bytes_ = 0;
+    last_sender_ = by;
+    undisturbed_bytes_ += bytes;
+  }
+  // Nobody has sent something small beside somebody else for a while.
+  bool undisturbed() const noexcept { return undisturbed_bytes_ >= undisturbed_bytes_min; }
+
   send_credit credit{0};                 // of the connection
   void credit_raised() noexcept { out_of_credit_ = false; }
   std::uint32_t opens_committed = 0;     // ever, in the order of the wire
@@ -110,6 +125,8 @@ class send_queue {
     std::uint32_t waited_bytes = 0;      // sent by more urgent classes while this one had something
   };
   static constexpr std::size_t ring_count = 8;
+  static constexpr std::int32_t quantum_bytes = 16 * 1024;
+  static constexpr std::size_t undisturbed_bytes_min = std::size_t{1} << 20;
   struct round {
     outbox& out;
     std::size_t committed_max, frame_bytes_max;
@@ -149,6 +166,8 @@ class send_queue {
 
   buffer_pool* pool_;
   ring* rings_ = nullptr;                // one per urgency, in the oldest slab: they exist while a queue does
+  std::size_t undisturbed_bytes_ = 0;
+  channel_id last_sender_ = 0;
   std::uint32_t ready_count_ = 0;
   bool out_of_credit_ = false;
   bool free_may_wait_ = false;           // some frame that costs nothing may be behind one that lacks credit

@@ -32,10 +32,11 @@ channel* connection::parts::sendable(channel_id id, std::error_code& why) noexce
   return of;
 }
 
-// Nothing waits that should go first, and credit and room are there.
+// Nothing waits that should go first, and credit and room are there. Small frames may use all of the room.
 bool connection::parts::may_send_now(const channel& of, std::uint32_t cost, std::size_t frame_bytes) const noexcept {
+  const std::size_t most = frame_bytes < mux::small_send_bytes ? with.committed_bytes_max : committed_max();
   return !of.queue && !queue.has_ready() && of.out.covers(cost) && queue.credit.covers(cost) &&
-         out.committed_bytes() + frame_bytes < with.committed_bytes_max && out.has_slots();
+         out.committed_bytes() + frame_bytes < most && out.has_slots();
 }
 
 // The same for a frame that costs nothing, which does not wait for others to get credit.
@@ -94,6 +95,7 @@ result<> connection::send(channel_id id, byte_view message) {
     p.out.wrote(head + size);
     to->out.spend(cost);
     p.queue.credit.spend(cost);
+    p.queue.note_sent(to->id, size);
     p.meter.frames_sent(1);
   } else {
     if (!p.accepts(*to, size)) return failure(errc::would_block);
@@ -158,6 +160,7 @@ std::size_t connection::parts::write_now(channel& to, byte_view bytes) {
     meter.frames_sent(1);
     taken += count;
   }
+  if (taken != 0) queue.note_sent(to.id, taken);
   return taken;
 }
 

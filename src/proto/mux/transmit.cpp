@@ -10,6 +10,8 @@ namespace hawser::proto {
 
 namespace {
 constexpr std::size_t control_bytes_per_turn = 16 * 1024;
+// Large writes are cheap, and whoever comes next waits behind them: only who has the line to itself makes them.
+constexpr std::size_t shared_committed_bytes_max = 32 * 1024;
 constexpr std::uint32_t control_bits = channel_flag::credit_due | channel_flag::reset_due | channel_flag::stop_due | channel_flag::release_due;
 }  // namespace
 
@@ -49,7 +51,7 @@ bool connection::parts::wants_transmit() const noexcept {
 }
 
 std::size_t connection::parts::committed_max() const noexcept {
-  // With several channels that want to send, less is decided early: a small message waits for less, and urgency has a choice.
+  if (!queue.undisturbed()) return std::min(with.committed_bytes_max, shared_committed_bytes_max);
   return queue.ready_count() > 1 ? with.committed_bytes_max / 2 : with.committed_bytes_max;
 }
 

@@ -84,6 +84,34 @@ TEST(connection_fairness, a_small_message_on_a_busy_connection_waits_for_less_th
   }
 }
 
+TEST(connection_fairness, bulk_is_framed_in_large_pieces_alone_and_in_small_ones_beside_somebody_who_sends_little) {
+  pair p(wide(), wide());
+  p.settle();
+  const auto id = *p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  p.settle();
+  const std::string body = pattern(60'000);
+  // What one turn gives to the transport, when all of it was taken before.
+  const auto framed_at_once = [&] {
+    while (p.client.c.write(id, as_bytes(body))) {
+    }
+    chain out(p.client.pool);
+    const std::size_t framed = p.client.c.poll_transmit(p.client.now, out, 1 << 20);
+    for (std::size_t i = 0; i < out.count(); ++i) p.server.give(as_text(out[i].view()));
+    p.client.c.handle_sent(p.client.now, framed);
+    p.client.drain();
+    p.client.give(p.server.take());
+    return framed;
+  };
+  p.client.keeps = p.server.keeps = false;
+  std::size_t turns = 0;
+  while (framed_at_once() < 100 * 1024) ASSERT_LT(++turns, 100u) << "alone it makes large writes";
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(p.client.c.send(message_channel, as_bytes("small")));
+    EXPECT_LE(framed_at_once(), 33u * 1024);
+  }
+  for (turns = 0; framed_at_once() < 100 * 1024;) ASSERT_LT(++turns, 100u) << "alone again";
+}
+
 TEST(connection_fairness, urgent_channels_go_first_and_the_others_still_get_their_sixteenth) {
   pair p(wide(), wide());
   p.settle();
@@ -164,7 +192,9 @@ TEST(connection_fairness, order_within_a_channel_is_kept_whatever_path_a_message
 
 // Three channels say 15 KB whenever they have nothing queued, one always has more: nobody gets ahead.
 TEST(connection_fairness, many_small_turns_are_not_more_than_one_large_one) {
-  pair p;
+  settings narrow;
+  narrow.channel_send_bytes_max = 64 * 1024;      // the large one, too, has soon said what it had
+  pair p(narrow, narrow);
   p.settle();
   std::vector<channel_id> ids;
   for (int i = 0; i < 4; ++i) ids.push_back(*p.client.c.open(p.client.now, {}, {}, end_mark::open));

@@ -112,13 +112,18 @@ TEST(recv_credit, a_window_used_up_quickly_doubles_up_to_the_limit) {
   recv_credit in(1'000);
   instant now = at(0s);
   std::uint32_t grown = 0;
-  for (int turn = 0; turn < 200; ++turn) {
-    now += 1ms;
-    const auto all = static_cast<std::uint32_t>(in.outstanding());
-    ASSERT_TRUE(in.take(all));
-    in.give_back(all);
-    grown += in.tune(in.take_grant(), now, 0ns, 6'000);
-  }
+  const auto use_up = [&](duration round_trip) {
+    for (int turn = 0; turn < 200; ++turn) {
+      now += 1ms;
+      const auto all = static_cast<std::uint32_t>(in.outstanding());
+      ASSERT_TRUE(in.take(all));
+      in.give_back(all);
+      grown += in.tune(in.take_grant(), now, round_trip, 6'000);
+    }
+  };
+  use_up(0ns);
+  EXPECT_EQ(in.window(), 1'000u) << "quick for what line? none was measured";
+  use_up(1ms);
   EXPECT_EQ(in.window(), 6'000u);
   EXPECT_EQ(grown, 5'000u);
   EXPECT_EQ(in.outstanding() + static_cast<std::int64_t>(in.returnable()), 6'000);
