@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "io/name_lookup.hpp"
 
-#include "io/epoll/sockets.hpp"
+#include "io/sockets.hpp"
 
 #include <netdb.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "conformance/engines.hpp"
-#include "io/epoll/sockets.hpp"
+#include "io/sockets.hpp"
 
 #include <unistd.h>
 

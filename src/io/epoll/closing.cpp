@@ -1,36 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "io/epoll/epoll_engine.hpp"
 
-#include <unistd.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 
 namespace hawser::io {
 namespace {
 
-// How long the engine keeps a closed socket so that what was sent reaches the other side.
-constexpr duration drain_limit = std::chrono::seconds(1);
 // What is thrown away at once when a socket closes with input unread: into a bin of its own, because close() may be called by the very
 // handler that looks at the receive buffer.
 constexpr std::size_t bin_bytes = 16 * 1024;
 constexpr int discards_per_event = 32;
 
-// EPIPE says that the connection was reset before; programs decide on one code.
-std::error_code reason_of(int error) noexcept { return error_from_errno(error == EPIPE ? ECONNRESET : error); }
-
 }  // namespace
-
-std::size_t epoll_engine::fail(socket_id id, int error) {
-  socket_slot* s = slots_.at(id.index);
-  disarm(*s);
-  s->sending.reset();
-  s->send_bytes = 0;
-  s->sent = false;
-  s->error = error;
-  s->phase = socket_phase::failed;
-  s->events->on_failed(reason_of(error));
-  return 1;
-}
 
 void epoll_engine::close(socket_id id) {
   socket_slot* s = live(id);
@@ -108,8 +91,7 @@ bool epoll_engine::discard_input(socket_slot& s) noexcept {
 // Out of epoll by hand: after a fork() the other process still holds the descriptor, and close() would leave it there, reporting for ever.
 void epoll_engine::release(std::uint32_t index) noexcept {
   disarm(*slots_.at(index));
-  ::close(slots_.at(index)->fd);
-  slots_.give_back(index);
+  give_back(index);
 }
 
 }  // namespace hawser::io

@@ -1,169 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "io/epoll/epoll_engine.hpp"
 
-#include <hawser/base/contract.hpp>
-#include <hawser/base/log.hpp>
-
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
-#include <time.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <limits>
 
 namespace hawser::io {
-namespace {
-
-// What an event is about: a socket's index, a listener's with this bit, or one of two descriptors of the engine's own. The
-// generation stands in the upper half.
-constexpr std::uint32_t listener_bit = std::uint32_t{1} << 31;
-constexpr std::uint32_t waker_index = ~std::uint32_t{0};
-constexpr std::uint32_t clock_index = waker_index - 1;
-
-bool watch(int poller, int fd, std::uint32_t index) noexcept {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = index;
-  return ::epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
-timespec to_timespec(duration span) noexcept {
-  const auto count = span.count();
-  return {count / 1'000'000'000, count % 1'000'000'000};
-}
-
-void drain_counter(int fd) noexcept {
-  std::uint64_t count = 0;
-  while (::read(fd, &count, sizeof count) < 0 && errno == EINTR) {
-  }
-}
-
-}  // namespace
 
 result<std::unique_ptr<engine>> make_epoll_engine() {
-  sockets::descriptor poller(::epoll_create1(EPOLL_CLOEXEC));
-  if (!poller) return failure(error_from_errno(errno));
-  sockets::descriptor waker(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!waker) return failure(error_from_errno(errno));
-  sockets::descriptor clock(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!clock) return failure(error_from_errno(errno));
-  if (!watch(poller.get(), waker.get(), waker_index) || !watch(poller.get(), clock.get(), clock_index)) {
-    return failure(error_from_errno(errno));
-  }
-  return std::make_unique<epoll_engine>(std::move(poller), std::move(waker), std::move(clock));
+  auto set = make_readiness();
+  if (!set) return failure(set.error());
+  return std::make_unique<epoll_engine>(std::move(*set));
 }
 
-epoll_engine::epoll_engine(sockets::descriptor poller, sockets::descriptor waker, sockets::descriptor clock)
-    : poller_(std::move(poller)),
-      waker_(std::move(waker)),
-      clock_(std::move(clock)),
-      bbr_(sockets::default_congestion_is_bbr()) {}
+epoll_engine::epoll_engine(readiness set) : kernel_engine(std::move(set)) {}
 
 epoll_engine::~epoll_engine() {
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     if (slots_.at(i)->phase != socket_phase::free) release(i);
   }
-  for (const auto& open : listeners_) {
-    if (open) sockets::remove_path(open->socket);
-  }
-}
-
-instant epoll_engine::now() noexcept {
-  timespec reading{};
-  ::clock_gettime(CLOCK_MONOTONIC, &reading);
-  return instant(std::chrono::seconds(reading.tv_sec) + std::chrono::nanoseconds(reading.tv_nsec));
-}
-
-void epoll_engine::wake() noexcept {
-  const std::uint64_t one = 1;
-  // Full (2^64 - 2 wakes unread) is awake enough.
-  while (::write(waker_.get(), &one, sizeof one) < 0 && errno == EINTR) {
-  }
-}
-
-int epoll_engine::wait(std::span<epoll_event> room, instant until, bool look_only) noexcept {
-  const int most = static_cast<int>(room.size());
-  if (look_only) return ::epoll_wait(poller_.get(), room.data(), most, 0);
-  if (until == never) return ::epoll_wait(poller_.get(), room.data(), most, -1);
-  const duration span = std::max(until - now(), duration::zero());
-  const timespec limit = to_timespec(span);
-  const int count = ::epoll_pwait2(poller_.get(), room.data(), most, &limit, nullptr);
-  if (count >= 0 || errno != ENOSYS) return count;
-  // Linux before 5.11 knows milliseconds only; rounded up, so that the turn after it finds its timers due.
-  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(span).count();
-  return ::epoll_wait(poller_.get(), room.data(), most, static_cast<int>(std::min<std::int64_t>(ms, std::numeric_limits<int>::max())));
 }
 
 // What is ready without an event gets at most half of the budget, so that it never keeps the network waiting.
 std::size_t epoll_engine::turn(instant until, instant& now_out) {
-  const std::size_t ready = std::min(ready_.size(), turn_budget / 2);
+  const std::size_t ready = std::min(ready_count(), turn_budget / 2);
   const bool look_only = ready != 0 || until <= now_out;
-  const int found = wait(std::span(events_).first(turn_budget - ready), until, look_only);
-  const std::size_t count = found > 0 ? static_cast<std::size_t>(found) : 0;
+  const std::size_t count = wait(std::span(events_).first(turn_budget - ready), until, look_only);
   if (count == 0 && ready == 0) {
     if (!look_only) now_out = now();
     return 0;
   }
   now_out = now();
-  std::size_t done = 0;
-  if (ready != 0) {
-    telling_.assign(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(ready));
-    ready_.erase(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(ready));
-    for (const socket_id id : telling_) done += hand_out(id);
-  }
+  std::size_t done = hand_out(ready);
   for (std::size_t i = 0; i < count; ++i) done += dispatch(events_[i]);
   receive_ = chunk();
   return done;
 }
 
-std::size_t epoll_engine::dispatch(const epoll_event& event) {
-  const auto index = static_cast<std::uint32_t>(event.data.u64);
-  const auto generation = static_cast<std::uint32_t>(event.data.u64 >> 32);
-  if (index == waker_index) {
-    drain_counter(waker_.get());
-    return 0;
-  }
-  if (index == clock_index) {
-    drain_counter(clock_.get());
-    return sound_alarms(now());
-  }
-  if (index & listener_bit) {
-    const std::uint32_t at = index & ~listener_bit;
-    return find(listener_id{at, generation}) ? accept_some(at) : 0;
-  }
-  const socket_id id{index, generation};
-  const socket_slot* s = slots_.find(id);
-  if (!s) return 0;
-  switch (s->phase) {
-    case socket_phase::connecting:
-      return finish_connect(id);
-    case socket_phase::open:
-      return transfer(id, event.events);
-    case socket_phase::draining:
-      drain(index, event.events);
-      return 0;
-    default:
-      return 0;
-  }
-}
-
-// Tells what a socket has to say without a new event: connected, then sent, then failed.
-std::size_t epoll_engine::hand_out(socket_id id) {
-  socket_slot* s = told(id);
-  if (!s) return 0;
-  s->queued = false;
+// Sent, then failed, after what arrived before the failure: a turn's share at a time.
+std::size_t epoll_engine::go_on(socket_id id) {
+  socket_slot* s = slots_.at(id.index);
   std::size_t done = 0;
-  if (s->phase == socket_phase::connecting && s->error == 0) return s->connected ? finish_connect(id) : 0;
   if (s->sent) {
     done += tell_sent(id);
     s = told(id);
     if (!s) return done;
   }
   if (s->error == 0) return done;
-  if (s->phase == socket_phase::connecting || s->paused || s->end_seen) return done + fail(id, s->error);
-  // What arrived before the failure comes first, a turn's share at a time.
+  if (s->paused || s->end_seen) return done + tell_failure(id, s->error);
   received outcome = received::all;
   done += receive(id, outcome);
   s = told(id);
@@ -172,23 +54,7 @@ std::size_t epoll_engine::hand_out(socket_id id) {
     enqueue(id.index, *s);
     return done;
   }
-  return done + fail(id, s->error);
-}
-
-socket_slot* epoll_engine::live(socket_id id) noexcept {
-  socket_slot* s = slots_.find(id);
-  return s && s->phase != socket_phase::draining ? s : nullptr;
-}
-
-socket_slot* epoll_engine::told(socket_id id) noexcept {
-  socket_slot* s = live(id);
-  return s && (s->phase == socket_phase::open || s->phase == socket_phase::connecting) ? s : nullptr;
-}
-
-void epoll_engine::enqueue(std::uint32_t index, socket_slot& s) {
-  if (s.queued) return;
-  s.queued = true;
-  ready_.push_back(id_of(index, s));
+  return done + tell_failure(id, s->error);
 }
 
 std::uint8_t epoll_engine::wanted(const socket_slot& s) const noexcept {
@@ -196,89 +62,6 @@ std::uint8_t epoll_engine::wanted(const socket_slot& s) const noexcept {
   if (!s.end_seen && !s.paused) interests |= EPOLLIN;
   if (s.sending) interests |= EPOLLOUT;
   return interests;
-}
-
-// A registration that the kernel refuses (memory, its limit of watches) costs this connection.
-void epoll_engine::arm(std::uint32_t index, socket_slot& s, std::uint8_t interests) {
-  if (s.registered && s.armed == interests) return;
-  epoll_event event{};
-  event.events = interests;
-  event.data.u64 = (std::uint64_t{s.generation} << 32) | index;
-  if (::epoll_ctl(poller_.get(), s.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, s.fd, &event) == 0) {
-    s.registered = true;
-    s.armed = interests;
-    return;
-  }
-  if (s.error == 0) s.error = errno;
-  if (s.phase != socket_phase::draining) enqueue(index, s);
-}
-
-// A hang-up is reported whatever the interests are; only a socket that epoll does not know is silent.
-void epoll_engine::disarm(socket_slot& s) noexcept {
-  if (!s.registered) return;
-  ::epoll_ctl(poller_.get(), EPOLL_CTL_DEL, s.fd, nullptr);
-  s.registered = false;
-  s.armed = 0;
-}
-
-namespace {
-constexpr auto later_first = [](const auto& a, const auto& b) { return a.when > b.when; };
-}
-
-void epoll_engine::set_alarm(instant when, alarm_kind kind, std::uint32_t index, std::uint32_t generation) {
-  alarms_.push_back({when, kind, index, generation});
-  std::ranges::push_heap(alarms_, later_first);
-  reset_clock();
-}
-
-void epoll_engine::reset_clock() noexcept {
-  const instant earliest = alarms_.empty() ? never : alarms_.front().when;
-  if (earliest == clock_set_) return;
-  clock_set_ = earliest;
-  itimerspec setting{};
-  if (earliest != never) setting.it_value = to_timespec(earliest.time_since_epoch());
-  ::timerfd_settime(clock_.get(), TFD_TIMER_ABSTIME, &setting, nullptr);
-}
-
-std::size_t epoll_engine::sound_alarms(instant at) {
-  clock_set_ = never;
-  while (!alarms_.empty() && alarms_.front().when <= at) {
-    std::ranges::pop_heap(alarms_, later_first);
-    const alarm due = alarms_.back();
-    alarms_.pop_back();
-    const socket_id id{due.index, due.generation};
-    switch (due.kind) {
-      case alarm_kind::accept_again:
-        accept_again(due.index, due.generation);
-        break;
-      case alarm_kind::connect_again:
-        connect_again(id);
-        break;
-      case alarm_kind::drain_over:
-        if (const socket_slot* s = slots_.find(id); s && s->phase == socket_phase::draining) {
-          if (s->sending) sockets::reset_on_close(s->fd);
-          release(id.index);
-        }
-        break;
-    }
-  }
-  reset_clock();
-  return 0;
-}
-
-endpoint epoll_engine::local_endpoint(socket_id id) const {
-  const socket_slot* s = slots_.find(id);
-  return s ? sockets::local_of(s->fd) : endpoint{};
-}
-
-endpoint epoll_engine::remote_endpoint(socket_id id) const {
-  const socket_slot* s = slots_.find(id);
-  return s ? sockets::remote_of(s->fd) : endpoint{};
-}
-
-void epoll_engine::hand_over(socket_id id, socket_events& events) {
-  socket_slot* s = live(id);
-  if (s && s->phase != socket_phase::accepted) s->events = &events;
 }
 
 }  // namespace hawser::io

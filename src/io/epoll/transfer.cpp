@@ -81,6 +81,8 @@ bool epoll_engine::pump(std::uint32_t index, socket_slot& s) {
   return false;
 }
 
+std::size_t epoll_engine::begin_sending(socket_id id) { return pump(id.index, *slots_.at(id.index)) ? tell_sent(id) : 0; }
+
 std::size_t epoll_engine::tell_sent(socket_id id) {
   socket_slot* s = slots_.at(id.index);
   s->sent = false;
@@ -88,12 +90,6 @@ std::size_t epoll_engine::tell_sent(socket_id id) {
   if (s->end_wanted) end_sending(*s);
   s->events->on_sent(bytes);
   return 1;
-}
-
-void epoll_engine::end_sending(socket_slot& s) noexcept {
-  if (s.end_sent) return;
-  s.end_sent = true;
-  ::shutdown(s.fd, SHUT_WR);
 }
 
 void epoll_engine::shutdown_sending(socket_id id) {
@@ -135,7 +131,7 @@ std::size_t epoll_engine::transfer(socket_id id, std::uint32_t events) {
 std::size_t epoll_engine::hung_up(socket_id id, std::uint32_t events) {
   socket_slot* s = slots_.at(id.index);
   if (s->end_seen && (events & EPOLLERR) != 0) {
-    if (const int error = sockets::take_error(s->fd)) return fail(id, error);
+    if (const int error = sockets::take_error(s->fd)) return tell_failure(id, error);
   }
   if (s->end_seen || s->paused) disarm(*s);
   return 0;
@@ -180,7 +176,7 @@ std::size_t epoll_engine::receive(socket_id id, received& outcome) {
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return done;
     outcome = received::stopped;
-    return done + fail(id, errno);
+    return done + tell_failure(id, errno);
   }
   outcome = received::more;
   return done;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "io/epoll/sockets.hpp"
+#include "io/sockets.hpp"
 
 #include <gtest/gtest.h>
 

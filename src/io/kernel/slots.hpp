@@ -15,7 +15,7 @@ namespace hawser::io {
 // Where a socket stands. Commands see accepted to failed; a draining socket belongs to the engine alone.
 enum class socket_phase : std::uint8_t { free, accepted, connecting, open, failed, draining };
 
-// All that the epoll engine knows of one socket.
+// All that an engine knows of one socket.
 struct socket_slot {
   std::uint32_t generation = 1;
   int fd = -1;
@@ -35,6 +35,7 @@ struct socket_slot {
   bool queued : 1 = false;             // in the list of what the next turn hands out
   bool connected : 1 = false;          // on_connected() is to be told
   bool sent : 1 = false;               // on_sent() is to be told
+  bool send_submitted : 1 = false;     // uring: the kernel has `sending` in its hands
 };
 static_assert(sizeof(socket_slot) <= 96, "the engine's share of an idle connection");
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "io/epoll/epoll_engine.hpp"
+#include "io/kernel/kernel_engine.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -30,7 +30,7 @@ bool is_local(int error) noexcept {
 
 }  // namespace
 
-result<socket_id> epoll_engine::connect(const endpoint& where, const socket_options& options, socket_events& events) {
+result<socket_id> kernel_engine::connect(const endpoint& where, const socket_options& options, socket_events& events) {
   const auto to = sockets::to_address(where);
   if (!to) return failure(to.error());
   auto fd = sockets::open_stream(to->family());
@@ -50,7 +50,7 @@ result<socket_id> epoll_engine::connect(const endpoint& where, const socket_opti
 }
 
 // 0, or the errno of a local failure.
-int epoll_engine::begin_connect(std::uint32_t index, socket_slot& s, const sockets::address& to) {
+int kernel_engine::begin_connect(std::uint32_t index, socket_slot& s, const sockets::address& to) {
   if (::connect(s.fd, to.raw(), to.size) == 0) {
     s.connected = true;
     enqueue(index, s);
@@ -73,7 +73,7 @@ int epoll_engine::begin_connect(std::uint32_t index, socket_slot& s, const socke
   return 0;
 }
 
-void epoll_engine::connect_again(socket_id id) {
+void kernel_engine::connect_again(socket_id id) {
   const auto waiting = std::ranges::find(connecting_again_, id, &std::pair<socket_id, sockets::address>::first);
   if (waiting == connecting_again_.end()) return;
   const sockets::address to = waiting->second;
@@ -86,19 +86,19 @@ void epoll_engine::connect_again(socket_id id) {
   }
 }
 
-std::size_t epoll_engine::finish_connect(socket_id id) {
+std::size_t kernel_engine::finish_connect(socket_id id) {
   socket_slot* s = slots_.at(id.index);
   int error = sockets::take_error(s->fd);
   if (error == 0 && s->tcp && sockets::joined_to_itself(s->fd)) error = ECONNREFUSED;
-  if (error != 0) return fail(id, error);
+  if (error != 0) return tell_failure(id, error);
   s->connected = false;
   s->phase = socket_phase::open;
-  arm(id.index, *s, wanted(*s));
+  begin_receiving(id.index, *s);
   s->events->on_connected();
   s = told(id);
   if (!s) return 1;
   // What was sent while it connected.
-  if (s->sending && s->error == 0 && pump(id.index, *s)) return 1 + tell_sent(id);
+  if (s->sending && s->error == 0) return 1 + begin_sending(id);
   if (s->end_wanted && !s->sending) end_sending(*s);
   return 1;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "io/epoll/epoll_engine.hpp"
+#include "io/kernel/kernel_engine.hpp"
 
 #include <hawser/base/contract.hpp>
 #include <hawser/base/log.hpp>
@@ -25,13 +25,13 @@ bool watch_listener(int poller, int operation, int fd, std::uint32_t index, std:
 
 }  // namespace
 
-epoll_engine::listener* epoll_engine::find(listener_id id) noexcept {
+kernel_engine::listener* kernel_engine::find(listener_id id) noexcept {
   if (id.index >= listeners_.size()) return nullptr;
   listener* found = listeners_[id.index].get();
   return found && found->generation == id.generation ? found : nullptr;
 }
 
-result<listener_id> epoll_engine::listen(const endpoint& where, const listen_options& options, const socket_options& accepted,
+result<listener_id> kernel_engine::listen(const endpoint& where, const listen_options& options, const socket_options& accepted,
                                          listener_events& events) {
   auto opened = sockets::open_listener(where, options, accepted);
   if (!opened) return failure(opened.error());
@@ -39,7 +39,7 @@ result<listener_id> epoll_engine::listen(const endpoint& where, const listen_opt
   while (index < listeners_.size() && listeners_[index]) ++index;
   if (index == listeners_.size()) listeners_.emplace_back();
   const std::uint32_t generation = ++listener_generation_;
-  if (!watch_listener(poller_.get(), EPOLL_CTL_ADD, opened->fd.get(), index, generation, EPOLLIN)) {
+  if (!watch_listener(readiness_.poller.get(), EPOLL_CTL_ADD, opened->fd.get(), index, generation, EPOLLIN)) {
     const int error = errno;
     sockets::remove_path(*opened);
     return failure(error_from_errno(error));
@@ -53,21 +53,21 @@ result<listener_id> epoll_engine::listen(const endpoint& where, const listen_opt
   return listener_id{index, generation};
 }
 
-endpoint epoll_engine::local_endpoint(listener_id id) const {
+endpoint kernel_engine::local_endpoint(listener_id id) const {
   if (id.index >= listeners_.size()) return {};
   const listener* found = listeners_[id.index].get();
   return found && found->generation == id.generation ? found->socket.local : endpoint{};
 }
 
-void epoll_engine::close(listener_id id) {
+void kernel_engine::close(listener_id id) {
   const listener* closing = find(id);
   if (!closing) return;
   sockets::remove_path(closing->socket);
-  ::epoll_ctl(poller_.get(), EPOLL_CTL_DEL, closing->socket.fd.get(), nullptr);   // as in release()
+  ::epoll_ctl(readiness_.poller.get(), EPOLL_CTL_DEL, closing->socket.fd.get(), nullptr);   // as in release()
   listeners_[id.index].reset();
 }
 
-std::size_t epoll_engine::accept_some(std::uint32_t index) {
+std::size_t kernel_engine::accept_some(std::uint32_t index) {
   const listener_id id{index, listeners_[index]->generation};
   std::size_t done = 0;
   for (std::size_t tries = 0; tries < accepts_per_event; ++tries) {
@@ -103,9 +103,9 @@ std::size_t epoll_engine::accept_some(std::uint32_t index) {
 
 // The connection that could not be accepted stays in the backlog, so the listener would be reported in every turn: it is set
 // aside until the pause is over. True when the owner was told.
-bool epoll_engine::accept_stumbled(std::uint32_t index, int error) {
+bool kernel_engine::accept_stumbled(std::uint32_t index, int error) {
   listener& at = *listeners_[index];
-  watch_listener(poller_.get(), EPOLL_CTL_MOD, at.socket.fd.get(), index, at.generation, 0);
+  watch_listener(readiness_.poller.get(), EPOLL_CTL_MOD, at.socket.fd.get(), index, at.generation, 0);
   set_alarm(after(now(), accept_pause), alarm_kind::accept_again, index, at.generation);
   if (at.stumbling) return false;
   at.stumbling = true;
@@ -115,18 +115,18 @@ bool epoll_engine::accept_stumbled(std::uint32_t index, int error) {
   return true;
 }
 
-void epoll_engine::accept_again(std::uint32_t index, std::uint32_t generation) {
+void kernel_engine::accept_again(std::uint32_t index, std::uint32_t generation) {
   listener* at = find(listener_id{index, generation});
-  if (at) watch_listener(poller_.get(), EPOLL_CTL_MOD, at->socket.fd.get(), index, generation, EPOLLIN);
+  if (at) watch_listener(readiness_.poller.get(), EPOLL_CTL_MOD, at->socket.fd.get(), index, generation, EPOLLIN);
 }
 
-void epoll_engine::start(socket_id id, socket_events& events) {
+void kernel_engine::start(socket_id id, socket_events& events) {
   socket_slot* s = live(id);
   if (!s) return;
   HAWSER_EXPECTS(s->phase == socket_phase::accepted, "start() is for a socket that was just accepted");
   s->phase = socket_phase::open;
   s->events = &events;
-  arm(id.index, *s, EPOLLIN);
+  begin_receiving(id.index, *s);
 }
 
 }  // namespace hawser::io

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include "io/kernel/slots.hpp"
+#include "io/sockets.hpp"
+
+#include <hawser/io/engine.hpp>
+
+#include <sys/epoll.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace hawser::io {
+
+// The epoll set of an engine, and the two descriptors of its own that stand in it.
+struct readiness {
+  sockets::descriptor poller;
+  sockets::descriptor waker;           // an eventfd
+  sockets::descriptor clock;           // a timerfd for the earliest alarm: descriptor() must become readable for it as well
+};
+// Errors: too_many_descriptors, or the system's.
+result<readiness> make_readiness();
+
+// What the engines on the kernel's sockets share: slots, listening and connecting, alarms, what is to be told without an event.
+// Bytes move in the engines themselves, and only sockets whose bytes move differ: whatever is rare waits for readiness in an epoll set,
+// in each of them.
+//   kernel_engine.cpp  the set, alarms, the clock       listeners.cpp  listening, accepting       connecting.cpp  connect
+class kernel_engine : public engine {
+ public:
+  instant now() noexcept override;
+  void wake() noexcept override;
+  bool pending() const noexcept override { return !ready_.empty(); }
+
+  result<listener_id> listen(const endpoint& where, const listen_options& options, const socket_options& accepted,
+                             listener_events& events) override;
+  endpoint local_endpoint(listener_id id) const override;
+  void close(listener_id id) override;
+  void start(socket_id id, socket_events& events) override;
+
+  result<socket_id> connect(const endpoint& where, const socket_options& options, socket_events& events) override;
+  void hand_over(socket_id id, socket_events& events) override;
+
+  endpoint local_endpoint(socket_id id) const override;
+  endpoint remote_endpoint(socket_id id) const override;
+
+ protected:
+  // How long the engine keeps a closed socket so that what was sent reaches the other side.
+  static constexpr duration drain_limit = std::chrono::seconds(1);
+  enum class alarm_kind : std::uint8_t { drain_over, accept_again, connect_again };
+
+  explicit kernel_engine(readiness set);
+  ~kernel_engine() override;
+
+  // What the engines do differently.
+  virtual void begin_receiving(std::uint32_t index, socket_slot& s) = 0;       // the socket has become open
+  virtual std::size_t begin_sending(socket_id id) = 0;                         // of what was sent while it connected
+  virtual std::size_t transfer(socket_id id, std::uint32_t events) = 0;        // an open socket in the set is ready
+  virtual void drain(std::uint32_t index, std::uint32_t events) = 0;           // a draining one is
+  virtual std::size_t go_on(socket_id id) = 0;                                 // an open socket is in the list of the ready
+  virtual void release(std::uint32_t index) noexcept = 0;                      // nothing more is to go out: close it
+
+  // Live for commands: not closed.
+  socket_slot* live(socket_id id) noexcept;
+  // The slot if it is still the same socket and may be told something.
+  socket_slot* told(socket_id id) noexcept;
+  static socket_id id_of(std::uint32_t index, const socket_slot& s) noexcept { return {index, s.generation}; }
+  // Puts the socket into the list of what the next turn hands out.
+  void enqueue(std::uint32_t index, socket_slot& s);
+  // Hands out the first `count` of that list.
+  std::size_t hand_out(std::size_t count);
+  std::size_t ready_count() const noexcept { return ready_.size(); }
+
+  void arm(std::uint32_t index, socket_slot& s, std::uint8_t interests);
+  void disarm(socket_slot& s) noexcept;
+  // Up to room.size() events of the set; `until` as in turn().
+  std::size_t wait(std::span<epoll_event> room, instant until, bool look_only) noexcept;
+  std::size_t dispatch(const epoll_event& event);
+  int poller() const noexcept { return readiness_.poller.get(); }
+
+  void set_alarm(instant when, alarm_kind kind, std::uint32_t index, std::uint32_t generation);
+  std::size_t tell_failure(socket_id id, int error);
+  void end_sending(socket_slot& s) noexcept;
+  // Closes the descriptor and frees the slot: the kernel has nothing of it any more.
+  void give_back(std::uint32_t index) noexcept;
+  void forget_listeners() noexcept { listeners_.clear(); }
+
+  mutable slot_table slots_;
+
+ private:
+  struct listener {
+    sockets::listening socket;
+    listener_events* events = nullptr;
+    std::uint32_t generation = 0;
+    bool loopback_congestion = false;
+    bool stumbling = false;            // told; until the next accept succeeds
+  };
+  struct alarm {
+    instant when;
+    alarm_kind kind;
+    std::uint32_t index;
+    std::uint32_t generation;
+  };
+
+  std::size_t hand_out(socket_id id);
+  void reset_clock() noexcept;
+  std::size_t sound_alarms(instant now);
+
+  listener* find(listener_id id) noexcept;
+  std::size_t accept_some(std::uint32_t index);
+  bool accept_stumbled(std::uint32_t index, int error);
+  void accept_again(std::uint32_t index, std::uint32_t generation);
+
+  int begin_connect(std::uint32_t index, socket_slot& s, const sockets::address& to);
+  void connect_again(socket_id id);
+  std::size_t finish_connect(socket_id id);
+
+  readiness readiness_;
+  std::vector<std::unique_ptr<listener>> listeners_;
+  std::uint32_t listener_generation_ = 0;
+  std::vector<socket_id> ready_;       // has something to tell without a new event
+  std::vector<socket_id> telling_;     // ready_ of the turn before, while it is told
+  std::vector<alarm> alarms_;          // a heap, earliest first
+  instant clock_set_ = never;
+  std::vector<std::pair<socket_id, sockets::address>> connecting_again_;   // unix sockets whose listener's backlog was full
+  bool bbr_ = false;
+};
+
+}  // namespace hawser::io
