@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # One target per floor. Public headers live in include/hawser/<floor>/ (or include/hawser/<floor>.hpp), sources in src/<floor>/.
 find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(liburing REQUIRED IMPORTED_TARGET liburing>=2.3)
 
 find_program(HAWSER_CCACHE ccache)
 if(HAWSER_CCACHE AND PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)

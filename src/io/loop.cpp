@@ -153,6 +153,7 @@ void loop::run() {
   parts_->clock_stale = true;
   while (!stopping_) turn(never);
   stopping_ = false;
+  engine_->submit();
 }
 
 // Between the turns of a foreign loop ours counts as asleep: whoever posts then makes descriptor() readable.
@@ -160,6 +161,7 @@ bool loop::poll() {
   parts_->remote->awake();
   parts_->clock_stale = true;
   const bool worked = turn(instant::min());
+  engine_->submit();
   if (!parts_->remote->announce_sleep()) engine_->wake();
   return worked;
 }
@@ -171,11 +173,13 @@ bool loop::run_once(duration timeout) {
   const instant limit = after(now_, std::max(timeout, duration::zero()));
   bool worked = turn(limit);
   while (!worked && now_ < limit) worked = turn(limit);
+  engine_->submit();
   if (!parts_->remote->announce_sleep()) engine_->wake();
   return worked;
 }
 
 duration loop::next_timeout() noexcept {
+  engine_->submit();
   if (!jobs_.empty() || !flushes_.empty() || engine_->pending() || !parts_->remote->announce_sleep()) return duration::zero();
   const instant next = parts_->timers.next();
   if (next == never) return duration::max();

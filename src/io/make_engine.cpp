@@ -2,6 +2,7 @@
 #include "io/make_engine.hpp"
 
 #include "io/epoll/epoll_engine.hpp"
+#include "io/uring/uring_engine.hpp"
 
 #include <hawser/base/log.hpp>
 
@@ -27,7 +28,8 @@ engine_choice from_environment() {
 result<std::unique_ptr<engine>> make_engine(engine_choice choice) {
   if (choice == engine_choice::automatic) choice = from_environment();
   if (choice == engine_choice::uring) {
-    HAWSER_LOG(log_level::warning, log_part::io, {}, 0, "this build has no io_uring engine yet: epoll is used");
+    auto made = make_uring_engine();
+    if (made) return std::unique_ptr<engine>(std::move(*made));
   }
   auto made = make_epoll_engine();
   if (made) HAWSER_LOG(log_level::info, log_part::io, {}, 0, "engine: epoll");

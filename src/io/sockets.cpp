@@ -272,6 +272,24 @@ bool has_unacknowledged(int fd) noexcept {
   return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
+// Into a bin of its own: the caller may be the very handler that looks at a receive buffer.
+bool discard_input(int fd) noexcept {
+  constexpr int reads_max = 32;
+  std::byte bin[16 * 1024];
+  for (int i = 0; i < reads_max; ++i) {
+    const ssize_t count = ::recv(fd, bin, sizeof bin, MSG_DONTWAIT);
+    if (count > 0 || (count < 0 && errno == EINTR)) continue;
+    return count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+  }
+  return false;
+}
+
+void reset_now(int fd) noexcept {
+  sockaddr nowhere{};
+  nowhere.sa_family = AF_UNSPEC;
+  ::connect(fd, &nowhere, sizeof nowhere);
+}
+
 void reset_on_close(int fd) noexcept {
   const linger at_once{1, 0};
   ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);

@@ -77,7 +77,11 @@ int take_error(int fd) noexcept;
 bool joined_to_itself(int fd) noexcept;
 // Bytes that the kernel has taken and the other side has not acknowledged.
 bool has_unacknowledged(int fd) noexcept;
+// Reads a few times and throws away what comes. True when nothing more can come: the other side has ended, or the connection is broken.
+bool discard_input(int fd) noexcept;
 // The next close() sends RST and drops what is queued.
 void reset_on_close(int fd) noexcept;
+// Sends RST now, whoever else holds the socket, and ends everything that waits for it. TCP only.
+void reset_now(int fd) noexcept;
 
 }  // namespace hawser::io::sockets

@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-// The contract between a loop and what moves its bytes. Three engines fill it: epoll, sim and (later) uring; one conformance
-// suite (tests/conformance) holds for all. Kernel operations live in slots that the engine owns and names by index and
+// The contract between a loop and what moves its bytes. Three engines fill it: epoll, uring and sim; one conformance suite
+// (tests/conformance) holds for all. Kernel operations live in slots that the engine owns and names by index and
 // generation: an object that is gone can be named, never touched.
 //
 // Rules that every engine keeps:
@@ -113,6 +113,9 @@ class engine {
   // now: does not wait; `never`: as long as it takes) or until wake(). Whenever it has waited or has something to hand out it
   // reads the clock into `now`, before the first handler runs; else `now` stays. Returns the number of completions.
   virtual std::size_t turn(instant until, instant& now) = 0;
+  // Hands the kernel what commands have queued for the next turn; calls nobody. For a loop that ends its turns here, or waits at
+  // descriptor().
+  virtual void submit() {}
   // Ends a waiting turn, or the next one that would wait. Any thread.
   virtual void wake() noexcept = 0;
   // A descriptor that is readable when a turn has something to do, for a foreign loop; -1: there is none (sim).

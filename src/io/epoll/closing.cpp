@@ -1,20 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "io/epoll/epoll_engine.hpp"
 
-#include <sys/socket.h>
-
-#include <cerrno>
-
 namespace hawser::io {
-namespace {
-
-// What is thrown away at once when a socket closes with input unread: into a bin of its own, because close() may be called by the very
-// handler that looks at the receive buffer.
-constexpr std::size_t bin_bytes = 16 * 1024;
-constexpr int discards_per_event = 32;
-
-}  // namespace
-
 void epoll_engine::close(socket_id id) {
   socket_slot* s = live(id);
   if (!s) return;
@@ -77,14 +64,7 @@ void epoll_engine::finish(std::uint32_t index) {
 
 // True when nothing more can come: the other side has ended, or the connection is broken.
 bool epoll_engine::discard_input(socket_slot& s) noexcept {
-  std::byte bin[bin_bytes];
-  for (int i = 0; i < discards_per_event && !s.end_seen; ++i) {
-    const ssize_t count = ::recv(s.fd, bin, sizeof bin, MSG_DONTWAIT);
-    if (count > 0) continue;
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
-    s.end_seen = true;
-  }
+  if (!s.end_seen) s.end_seen = sockets::discard_input(s.fd);
   return s.end_seen;
 }
 

@@ -22,7 +22,6 @@ class epoll_engine final : public kernel_engine {
   ~epoll_engine() override;
 
   std::string_view name() const noexcept override { return "epoll"; }
-  void use_buffers(buffer_pool& buffers) override { buffers_ = &buffers; }
   std::size_t turn(instant until, instant& now) override;
   int descriptor() const noexcept override { return poller(); }
 
@@ -30,7 +29,6 @@ class epoll_engine final : public kernel_engine {
   void send(socket_id id, chain& bytes) override;
   void pause_receiving(socket_id id) override;
   void resume_receiving(socket_id id) override;
-  void shutdown_sending(socket_id id) override;
   void close(socket_id id) override;
   void abort(socket_id id) override;
   std::size_t open_sockets() const noexcept override { return slots_.used(); }
@@ -48,13 +46,11 @@ class epoll_engine final : public kernel_engine {
   std::uint8_t wanted(const socket_slot& s) const noexcept;
   std::size_t receive(socket_id id, received& outcome);
   bool pump(std::uint32_t index, socket_slot& s);
-  std::size_t tell_sent(socket_id id);
   std::size_t hung_up(socket_id id, std::uint32_t events);
   void finish(std::uint32_t index);
   bool discard_input(socket_slot& s) noexcept;
   std::byte* receive_room();
 
-  buffer_pool* buffers_ = nullptr;
   chunk receive_;                      // where bytes are received in this turn; who keeps some of them leaves us without
   std::array<epoll_event, turn_budget> events_;
 };

@@ -39,16 +39,8 @@ int write_out(int fd, chain& bytes) noexcept {
 }  // namespace
 
 void epoll_engine::send(socket_id id, chain& bytes) {
-  socket_slot* s = live(id);
-  if (!s || s->phase == socket_phase::failed || s->error != 0) {
-    bytes.clear();
-    return;
-  }
-  HAWSER_EXPECTS(s->phase != socket_phase::accepted, "send() before start()");
-  HAWSER_EXPECTS(s->send_bytes == 0, "send() while a send is in flight");
-  HAWSER_EXPECTS(!s->end_wanted, "send() after shutdown_sending()");
-  HAWSER_EXPECTS(!bytes.empty(), "send() of nothing");
-  s->send_bytes = bytes.bytes();
+  socket_slot* s = begin_send(id, bytes);
+  if (!s) return;
   if (s->phase == socket_phase::connecting) {
     s->sending.emplace(std::move(bytes));
     return;
@@ -82,22 +74,6 @@ bool epoll_engine::pump(std::uint32_t index, socket_slot& s) {
 }
 
 std::size_t epoll_engine::begin_sending(socket_id id) { return pump(id.index, *slots_.at(id.index)) ? tell_sent(id) : 0; }
-
-std::size_t epoll_engine::tell_sent(socket_id id) {
-  socket_slot* s = slots_.at(id.index);
-  s->sent = false;
-  const std::size_t bytes = std::exchange(s->send_bytes, 0);
-  if (s->end_wanted) end_sending(*s);
-  s->events->on_sent(bytes);
-  return 1;
-}
-
-void epoll_engine::shutdown_sending(socket_id id) {
-  socket_slot* s = live(id);
-  if (!s || s->end_wanted) return;
-  s->end_wanted = true;
-  if (s->phase == socket_phase::open && !s->sending && s->error == 0) end_sending(*s);
-}
 
 // One event of an open socket: what came in, what may go out, and a hang-up that neither of them has explained.
 std::size_t epoll_engine::transfer(socket_id id, std::uint32_t events) {
@@ -139,7 +115,7 @@ std::size_t epoll_engine::hung_up(socket_id id, std::uint32_t events) {
 
 // The buffer of this turn, or a fresh one when somebody keeps some of it.
 std::byte* epoll_engine::receive_room() {
-  if (!receive_.unique()) receive_ = buffers_->allocate(receive_buffer_bytes);
+  if (!receive_.unique()) receive_ = pool_->allocate(receive_buffer_bytes);
   return receive_.mutable_data();
 }
 
@@ -153,7 +129,7 @@ std::size_t epoll_engine::receive(socket_id id, received& outcome) {
     const ssize_t count = ::recv(s->fd, room, receive_buffer_bytes, MSG_DONTWAIT);
     if (count > 0) {
       {
-        const lending lent(*buffers_, receive_);
+        const lending lent(*pool_, receive_);
         s->events->on_bytes({room, static_cast<std::size_t>(count)});
       }
       ++done;

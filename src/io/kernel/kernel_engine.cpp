@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "io/kernel/kernel_engine.hpp"
 
+#include <hawser/base/contract.hpp>
+
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -9,13 +11,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <utility>
 
 namespace hawser::io {
 namespace {
 
-// What an event is about: a socket's index, a listener's with this bit, or one of two descriptors of the engine's own. The
+// What an event is about: a socket's index, a listener's with listener_bit, or one of two descriptors of the engine's own. The
 // generation stands in the upper half.
-constexpr std::uint32_t listener_bit = std::uint32_t{1} << 31;
 constexpr std::uint32_t waker_index = ~std::uint32_t{0};
 constexpr std::uint32_t clock_index = waker_index - 1;
 
@@ -151,6 +153,42 @@ std::size_t kernel_engine::hand_out(socket_id id) {
   return s->connected ? finish_connect(id) : 0;
 }
 
+socket_slot* kernel_engine::begin_send(socket_id id, chain& bytes) {
+  socket_slot* s = live(id);
+  if (!s || s->phase == socket_phase::failed || s->error != 0) {
+    bytes.clear();
+    return nullptr;
+  }
+  HAWSER_EXPECTS(s->phase != socket_phase::accepted, "send() before start()");
+  HAWSER_EXPECTS(s->send_bytes == 0, "send() while a send is in flight");
+  HAWSER_EXPECTS(!s->end_wanted, "send() after shutdown_sending()");
+  HAWSER_EXPECTS(!bytes.empty(), "send() of nothing");
+  s->send_bytes = bytes.bytes();
+  return s;
+}
+
+std::size_t kernel_engine::tell_sent(socket_id id) {
+  socket_slot* s = slots_.at(id.index);
+  s->sent = false;
+  const std::size_t bytes = std::exchange(s->send_bytes, 0);
+  if (s->end_wanted) end_sending(*s);
+  s->events->on_sent(bytes);
+  return 1;
+}
+
+void kernel_engine::end_sending(socket_slot& s) noexcept {
+  if (s.end_sent) return;
+  s.end_sent = true;
+  ::shutdown(s.fd, SHUT_WR);
+}
+
+void kernel_engine::shutdown_sending(socket_id id) {
+  socket_slot* s = live(id);
+  if (!s || s->end_wanted) return;
+  s->end_wanted = true;
+  if (s->phase == socket_phase::open && !s->sending && s->error == 0) end_sending(*s);
+}
+
 std::size_t kernel_engine::tell_failure(socket_id id, int error) {
   socket_slot* s = slots_.at(id.index);
   disarm(*s);
@@ -235,12 +273,6 @@ std::size_t kernel_engine::sound_alarms(instant at) {
   }
   reset_clock();
   return 0;
-}
-
-void kernel_engine::end_sending(socket_slot& s) noexcept {
-  if (s.end_sent) return;
-  s.end_sent = true;
-  ::shutdown(s.fd, SHUT_WR);
 }
 
 void kernel_engine::give_back(std::uint32_t index) noexcept {

@@ -31,6 +31,7 @@ result<readiness> make_readiness();
 //   kernel_engine.cpp  the set, alarms, the clock       listeners.cpp  listening, accepting       connecting.cpp  connect
 class kernel_engine : public engine {
  public:
+  void use_buffers(buffer_pool& buffers) override { pool_ = &buffers; }
   instant now() noexcept override;
   void wake() noexcept override;
   bool pending() const noexcept override { return !ready_.empty(); }
@@ -42,6 +43,7 @@ class kernel_engine : public engine {
   void start(socket_id id, socket_events& events) override;
 
   result<socket_id> connect(const endpoint& where, const socket_options& options, socket_events& events) override;
+  void shutdown_sending(socket_id id) override;
   void hand_over(socket_id id, socket_events& events) override;
 
   endpoint local_endpoint(socket_id id) const override;
@@ -50,6 +52,7 @@ class kernel_engine : public engine {
  protected:
   // How long the engine keeps a closed socket so that what was sent reaches the other side.
   static constexpr duration drain_limit = std::chrono::seconds(1);
+  static constexpr std::uint32_t listener_bit = std::uint32_t{1} << 31;
   enum class alarm_kind : std::uint8_t { drain_over, accept_again, connect_again };
 
   explicit kernel_engine(readiness set);
@@ -82,6 +85,9 @@ class kernel_engine : public engine {
   int poller() const noexcept { return readiness_.poller.get(); }
 
   void set_alarm(instant when, alarm_kind kind, std::uint32_t index, std::uint32_t generation);
+  // The slot whose send in flight this is to be; nullptr: the bytes go nowhere and are gone.
+  socket_slot* begin_send(socket_id id, chain& bytes);
+  std::size_t tell_sent(socket_id id);
   std::size_t tell_failure(socket_id id, int error);
   void end_sending(socket_slot& s) noexcept;
   // Closes the descriptor and frees the slot: the kernel has nothing of it any more.
@@ -89,6 +95,7 @@ class kernel_engine : public engine {
   void forget_listeners() noexcept { listeners_.clear(); }
 
   mutable slot_table slots_;
+  buffer_pool* pool_ = nullptr;        // the loop's
 
  private:
   struct listener {

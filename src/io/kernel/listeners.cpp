@@ -9,17 +9,16 @@
 namespace hawser::io {
 namespace {
 
-constexpr std::uint32_t listener_bit = std::uint32_t{1} << 31;
 constexpr std::size_t accepts_per_event = 16;
 constexpr duration accept_pause = std::chrono::milliseconds(100);
 
 // The machine is out of something; everything else that accept() answers concerns the one connection that is already gone.
 bool is_exhaustion(int error) noexcept { return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS; }
 
-bool watch_listener(int poller, int operation, int fd, std::uint32_t index, std::uint32_t generation, std::uint32_t interests) noexcept {
+bool watch_listener(int poller, int operation, int fd, std::uint32_t mark, std::uint32_t generation, std::uint32_t interests) noexcept {
   epoll_event event{};
   event.events = interests;
-  event.data.u64 = (std::uint64_t{generation} << 32) | (index | listener_bit);
+  event.data.u64 = (std::uint64_t{generation} << 32) | mark;
   return ::epoll_ctl(poller, operation, fd, &event) == 0;
 }
 
@@ -39,7 +38,7 @@ result<listener_id> kernel_engine::listen(const endpoint& where, const listen_op
   while (index < listeners_.size() && listeners_[index]) ++index;
   if (index == listeners_.size()) listeners_.emplace_back();
   const std::uint32_t generation = ++listener_generation_;
-  if (!watch_listener(readiness_.poller.get(), EPOLL_CTL_ADD, opened->fd.get(), index, generation, EPOLLIN)) {
+  if (!watch_listener(poller(), EPOLL_CTL_ADD, opened->fd.get(), index | listener_bit, generation, EPOLLIN)) {
     const int error = errno;
     sockets::remove_path(*opened);
     return failure(error_from_errno(error));
@@ -63,7 +62,7 @@ void kernel_engine::close(listener_id id) {
   const listener* closing = find(id);
   if (!closing) return;
   sockets::remove_path(closing->socket);
-  ::epoll_ctl(readiness_.poller.get(), EPOLL_CTL_DEL, closing->socket.fd.get(), nullptr);   // as in release()
+  ::epoll_ctl(poller(), EPOLL_CTL_DEL, closing->socket.fd.get(), nullptr);   // as in release()
   listeners_[id.index].reset();
 }
 
@@ -105,7 +104,7 @@ std::size_t kernel_engine::accept_some(std::uint32_t index) {
 // aside until the pause is over. True when the owner was told.
 bool kernel_engine::accept_stumbled(std::uint32_t index, int error) {
   listener& at = *listeners_[index];
-  watch_listener(readiness_.poller.get(), EPOLL_CTL_MOD, at.socket.fd.get(), index, at.generation, 0);
+  watch_listener(poller(), EPOLL_CTL_MOD, at.socket.fd.get(), index | listener_bit, at.generation, 0);
   set_alarm(after(now(), accept_pause), alarm_kind::accept_again, index, at.generation);
   if (at.stumbling) return false;
   at.stumbling = true;
@@ -117,7 +116,7 @@ bool kernel_engine::accept_stumbled(std::uint32_t index, int error) {
 
 void kernel_engine::accept_again(std::uint32_t index, std::uint32_t generation) {
   listener* at = find(listener_id{index, generation});
-  if (at) watch_listener(readiness_.poller.get(), EPOLL_CTL_MOD, at->socket.fd.get(), index, generation, EPOLLIN);
+  if (at) watch_listener(poller(), EPOLL_CTL_MOD, at->socket.fd.get(), index | listener_bit, generation, EPOLLIN);
 }
 
 void kernel_engine::start(socket_id id, socket_events& events) {

@@ -25,17 +25,30 @@ struct socket_slot {
   std::uint32_t next_free = 0;
   int error = 0;                       // errno of a failure that is to be told
   socket_phase phase = socket_phase::free;
-  std::uint8_t armed = 0;              // the interests that epoll holds
-  bool registered : 1 = false;         // epoll knows the descriptor
+  std::uint8_t armed = 0;              // the interests that the epoll set holds
+  bool registered : 1 = false;         // the epoll set knows the descriptor
   bool tcp : 1 = false;
   bool paused : 1 = false;
-  bool end_seen : 1 = false;           // recv has answered 0
+  bool end_seen : 1 = false;           // receiving has answered 0
   bool end_wanted : 1 = false;         // shutdown_sending() was called
   bool end_sent : 1 = false;
   bool queued : 1 = false;             // in the list of what the next turn hands out
   bool connected : 1 = false;          // on_connected() is to be told
   bool sent : 1 = false;               // on_sent() is to be told
-  bool send_submitted : 1 = false;     // uring: the kernel has `sending` in its hands
+
+  // Of the uring engine alone.
+  bool send_submitted : 1 = false;     // the kernel works on `sending`
+  bool receiving : 1 = false;          // a multishot receive is armed, or on its way
+  bool cancelling : 1 = false;         // its cancellation is under way
+  bool fed : 1 = false;                // it has brought something
+  bool starving : 1 = false;           // stands in line for a receive buffer
+  bool end_told : 1 = false;
+  bool gone : 1 = false;               // shut down; waits for the kernel's last completion
+  std::uint8_t in_flight = 0;          // operations that the kernel has not completed; the slot stays until there are none
+  std::uint8_t heard = 0;              // receive buffers handed out in turn heard_in
+  std::uint16_t heard_in = 0;
+  std::uint16_t receive_error = 0;     // errno that ended receiving
+  std::uint32_t last_arrival = 0;      // what arrived and waits: a circle, entered at its end; 0: nothing
 };
 static_assert(sizeof(socket_slot) <= 96, "the engine's share of an idle connection");
 

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include "io/uring/ring.hpp"
+
+#include <hawser/base/buffer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <vector>
+
+namespace hawser::io {
+
+// The receive buffers of a loop: chunks of its pool that the kernel picks by itself (a provided-buffer ring, group 0). Each one is at
+// any time either with the kernel or out, with us: taken() and give_back() move it.
+class receive_buffers {
+ public:
+  static constexpr int group = 0;
+
+  // Registers the group, empty. Errors: what io_uring_register refuses.
+  static std::expected<std::unique_ptr<receive_buffers>, refusal> make(ring& of, const ring_geometry& geometry, const ring_calls& calls);
+  receive_buffers(const receive_buffers&) = delete;
+  receive_buffers& operator=(const receive_buffers&) = delete;
+  ~receive_buffers();
+
+  // Gives the kernel all of them. A loop that never receives holds none.
+  void fill(buffer_pool& pool);
+  bool filled() const noexcept { return pool_ != nullptr; }
+
+  // The kernel has filled it.
+  void taken(std::uint16_t which) noexcept;
+  chunk& at(std::uint16_t which) noexcept { return chunks_[which]; }
+  // Back to the kernel, with the next publish(); a fresh one in its place when somebody else holds a slice of it.
+  void give_back(std::uint16_t which);
+  void publish() noexcept;
+
+  std::size_t with_kernel() const noexcept { return with_kernel_; }
+
+ private:
+  receive_buffers(void* memory, unsigned count) noexcept;
+  void add(std::uint16_t which);
+
+  io_uring_buf_ring* entries_;
+  unsigned count_;
+  int added_ = 0;                      // since the last publish()
+  std::size_t with_kernel_ = 0;
+  std::vector<chunk> chunks_;
+  std::vector<bool> out_;
+  buffer_pool* pool_ = nullptr;
+};
+
+}  // namespace hawser::io

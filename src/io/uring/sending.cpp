@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "io/uring/uring_engine.hpp"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace hawser::io {
+
+void uring_engine::send(socket_id id, chain& bytes) {
+  socket_slot* s = begin_send(id, bytes);
+  if (!s) return;
+  s->sending.emplace(std::move(bytes));
+  if (s->phase == socket_phase::open) submit_send(id.index, *s);
+}
+
+std::size_t uring_engine::begin_sending(socket_id id) {
+  socket_slot& s = *slots_.at(id.index);
+  // What on_connected() sent is on its way.
+  if (!s.send_submitted) submit_send(id.index, s);
+  return 0;
+}
+
+// Without MSG_WAITALL: what the socket did not take is asked for again, so the kernel never moves a stubborn rest to a worker thread.
+void uring_engine::submit_send(std::uint32_t index, socket_slot& s) {
+  io_uring_sqe* entry = next(op::send, index, s);
+  const std::uint64_t user = entry->user_data;
+  const chain& bytes = *s.sending;
+  if (bytes.count() == 1) {
+    io_uring_prep_send(entry, s.fd, bytes[0].data(), bytes[0].size(), MSG_NOSIGNAL);
+  } else {
+    io_uring_prep_sendmsg(entry, s.fd, send_room_.describe(bytes), MSG_NOSIGNAL);
+  }
+  entry->user_data = user;
+  s.send_submitted = true;
+}
+
+std::size_t uring_engine::sent(socket_id id, int answer) {
+  socket_slot* s = slots_.at(id.index);
+  s->send_submitted = false;
+  if (s->gone || s->phase == socket_phase::failed) {
+    s->sending.reset();
+    return 0;
+  }
+  if (answer > 0) {
+    s->sending->drop_front(static_cast<std::size_t>(answer));
+    if (!s->sending->empty()) {
+      submit_send(id.index, *s);
+      return 0;
+    }
+    s->sending.reset();
+    if (s->phase == socket_phase::open) return tell_sent(id);
+    finish(id.index);
+    return 0;
+  }
+  if (answer == -EINTR || answer == -EAGAIN) {
+    submit_send(id.index, *s);
+    return 0;
+  }
+  s->sending.reset();
+  if (s->phase == socket_phase::draining) {
+    release(id.index);
+    return 0;
+  }
+  // Receiving ends, too, behind what has arrived: then the failure is told.
+  s->error = answer == 0 ? EPIPE : -answer;
+  ::shutdown(s->fd, SHUT_RD);
+  enqueue(id.index, *s);
+  return 0;
+}
+
+}  // namespace hawser::io
