@@ -30,6 +30,7 @@ struct bench_options {
   int milliseconds = 500;
   std::size_t in_flight = 64;
   std::string wait = "epoll-spin";
+  std::string engine = "auto";         // the one that it came to, once the command runs
 };
 
 struct workload {
@@ -67,8 +68,8 @@ void print_machine(const bench_options& options) {
   ::uname(&system);
   double load[1] = {0};
   (void)::getloadavg(load, 1);
-  std::printf("%s %s, %ld cores, " __VERSION__ ", engine epoll, client on core 0, server on core 1, wait %s, %d runs of %d ms each, interleaved\n", system.sysname,
-              system.release, ::sysconf(_SC_NPROCESSORS_ONLN), options.wait.c_str(), options.runs, options.milliseconds);
+  std::printf("%s %s, %ld cores, " __VERSION__ ", engine %s, client on core 0, server on core 1, wait %s, %d runs of %d ms each, interleaved\n", system.sysname,
+              system.release, ::sysconf(_SC_NPROCESSORS_ONLN), options.engine.c_str(), options.wait.c_str(), options.runs, options.milliseconds);
   if (load[0] > 0.7) std::printf("note: the load average is %.1f: other programs run, and the spread shows it\n", load[0]);
   std::printf("\n%-10s %-7s %16s %14s %10s %10s   %s\n", "workload", "who", "per second", "MB/s", "p50 us", "p99 us", "ratio to raw (min - max)");
 }
@@ -81,7 +82,7 @@ void print_row(const char* name, const char* who, const measured& m, const char*
 
 void print_json(const workload& w, const char* who, const bench_options& options, const measured& m, const spread* ratio) {
   const spread rate = spread_of(m.rate);
-  nlohmann::json line = {{"workload", w.name}, {"size", w.size}, {"in_flight", w.in_flight}, {"connections", 1}, {"peer", who}, {"engine", who == std::string("raw") ? "none" : "epoll"},
+  nlohmann::json line = {{"workload", w.name}, {"size", w.size}, {"in_flight", w.in_flight}, {"connections", 1}, {"peer", who}, {"engine", who == std::string("raw") ? "none" : options.engine},
                          {"wait", options.wait}, {"rate_per_s", rate.median}, {"bytes_per_s", spread_of(m.bytes).median}, {"p50_us", spread_of(m.p50).median},
                          {"p99_us", spread_of(m.p99).median}, {"runs", options.runs}, {"min", rate.min}, {"max", rate.max}, {"pinned", m.pinned}};
   if (ratio) {
@@ -136,12 +137,16 @@ void add_bench(CLI::App& application, int& outcome) {
   command->add_option("--in-flight", options->in_flight, "callers of the workload requests")->capture_default_str()->check(CLI::Range(1, 65'536));
   command->add_option("--wait", options->wait, "both sides: block, spin or epoll-spin (hawser: block or busy)")->capture_default_str()
       ->check(CLI::IsMember({"block", "spin", "epoll-spin"}));
+  add_engine_option(*command, options->engine);
   command->footer("stream and pingpong are messages of 64 bytes, bulk is a stream of 64 KiB blocks.\nExamples:\n  hawser bench\n  hawser bench pingpong --wait spin\n"
                   "  hawser bench requests --in-flight 1024 --runs 9 --json");
   command->callback([options, &outcome] {
     raw::options settings;
     settings.wait = *raw::wait_mode_from(options->wait);
     settings.measured = std::chrono::milliseconds(options->milliseconds);
+    // The processes that are measured take the engine from the environment.
+    if (options->engine != "auto") ::setenv("HAWSER_ENGINE", options->engine.c_str(), 1);
+    options->engine = hawser::loop().engine().name();
     if (!options->json) print_machine(*options);
     for (const workload& w : all_workloads(options->in_flight)) {
       const auto& wanted = options->workloads;

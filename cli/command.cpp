@@ -15,6 +15,7 @@ void common_options::add_to(CLI::App& command) {
   command.add_flag("--json", json, "print one JSON object a line");
   command.add_option("--wait", wait, "how the loop waits: block, spin (50 us, then sleep) or busy")
       ->capture_default_str()->check(CLI::IsMember({"block", "spin", "busy"}));
+  add_engine_option(command, engine);
   command.add_option("--name", name, "the name to present to the other side");
   command.add_option("--application", application, "application tag; must be equal on both sides");
 }
@@ -22,7 +23,21 @@ void common_options::add_to(CLI::App& command) {
 hawser::loop_options common_options::loop() const {
   hawser::loop_options options;
   options.wait = wait == "block" ? hawser::wait_policy::block : wait == "busy" ? hawser::wait_policy::busy : hawser::wait_policy::spin_then_block;
+  options.engine = engine_named(engine);
   return options;
+}
+
+CLI::Option* add_engine_option(CLI::App& command, std::string& engine) {
+  const auto accepted = [](const std::string& wanted) {
+    const std::string why = wanted == "uring" ? hawser::uring_refusal() : "";
+    return why.empty() ? why : "io_uring refused: " + why;
+  };
+  return command.add_option("--engine", engine, "what moves the bytes: auto (uring if the machine accepts it, else epoll), uring or epoll")
+      ->capture_default_str()->check(CLI::IsMember({"auto", "uring", "epoll"}))->check(CLI::Validator(accepted, ""));
+}
+
+hawser::engine_choice engine_named(const std::string& name) {
+  return name == "uring" ? hawser::engine_choice::uring : name == "epoll" ? hawser::engine_choice::epoll : hawser::engine_choice::automatic;
 }
 
 hawser::peer_options common_options::peer() const {

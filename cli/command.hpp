@@ -22,6 +22,7 @@ enum exit_code : int {
 struct common_options {
   bool json = false;
   std::string wait = "spin";
+  std::string engine = "auto";
   std::string name;
   std::string application;
 
@@ -29,6 +30,10 @@ struct common_options {
   hawser::loop_options loop() const;
   hawser::peer_options peer() const;
 };
+
+// An option --engine; an explicit uring that the machine refuses is an error that says why.
+CLI::Option* add_engine_option(CLI::App& command, std::string& engine);
+hawser::engine_choice engine_named(const std::string& name);
 
 // Says on standard error what failed and what can be done; with --json also one object on standard output.
 void tell_failure(const common_options& options, const std::string& what, std::error_code error);

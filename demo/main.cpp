@@ -7,7 +7,9 @@
 
 #include <csignal>
 #include <cstdio>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include <sched.h>
 #include <sys/wait.h>
@@ -15,17 +17,17 @@
 
 namespace {
 
-// The server's process: forked before the first loop exists, killed (SIGKILL) at the latest by the destructor.
+// The server's process: forked while there is no loop, killed (SIGKILL) at the latest by the destructor.
 class server_process {
  public:
-  explicit server_process(hawser::wait_policy wait) {
+  explicit server_process(const hawser::loop_options& on) {
     int port[2], alive[2];
     if (::pipe(port) != 0 || ::pipe(alive) != 0) return;
     process_ = ::fork();
     if (process_ == 0) {
       ::close(port[0]);
       ::close(alive[1]);
-      ::_exit(demo::serve(port[1], alive[0], wait));
+      ::_exit(demo::serve(port[1], alive[0], on));
     }
     ::close(port[1]);
     ::close(alive[0]);
@@ -70,11 +72,51 @@ hawser::task<int> show(hawser::loop& loop, const demo::plan& work, server_proces
   co_return 0;
 }
 
+struct seat {
+  std::string wait;
+  bool pinned = false;
+};
+
+// The whole work on one engine, in a pair of processes of its own. True when all of it was verified.
+bool verify(const hawser::loop_options& on, const demo::plan& work, const seat& where) {
+  if (where.pinned) pin_to(1);              // inherited by the server
+  server_process server(on);
+  if (where.pinned) pin_to(0);
+  if (server.port() == 0) {
+    std::fprintf(stderr, "hawser-demo: the server did not start\n");
+    return false;
+  }
+  demo::report results;
+  hawser::loop loop(on);
+  std::printf("hawser-demo: engine %.*s, waiting: %s, %s, server on 127.0.0.1:%u\n\n", static_cast<int>(loop.engine().name().size()),
+              loop.engine().name().data(), where.wait.c_str(), where.pinned ? "client on core 0 and server on core 1" : "not pinned",
+              server.port());
+  std::fflush(stdout);
+  const int outcome = loop.run(show(loop, work, server, results));
+  results.print();
+  std::printf("\n");
+  return outcome == 0 && results.verified();
+}
+
+// The engines to verify: the one that was asked for, or both, or epoll alone where io_uring is refused. Nothing: the one that was
+// asked for is refused.
+std::vector<hawser::engine_choice> engines_of(const std::string& asked) {
+  if (asked == "epoll") return {hawser::engine_choice::epoll};
+  if (const std::string why = hawser::uring_refusal(); !why.empty()) {
+    std::printf("io_uring refused: %s\n", why.c_str());
+    if (asked == "uring") return {};
+    return {hawser::engine_choice::epoll};
+  }
+  if (asked == "uring") return {hawser::engine_choice::uring};
+  return {hawser::engine_choice::uring, hawser::engine_choice::epoll};
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   demo::plan work;
   std::string wait = "auto";
+  std::string engine = "auto";
   CLI::App app("Two hawser peers in two processes talk over TCP on this machine; each result is verified.\n"
                "Exit code: 0 all verified, 1 something was not, 2 wrong usage.", "hawser-demo");
   app.add_option("--messages", work.messages, "how many messages of 64 bytes")->capture_default_str();
@@ -83,6 +125,8 @@ int main(int count, char** arguments) {
   app.add_option("--file-bytes", work.file_bytes, "size of the file that is made")->capture_default_str();
   app.add_option("--wait", wait, "how the loops wait: busy, spin (50 us, then sleep), block; auto: busy with two cores or more")
       ->capture_default_str()->check(CLI::IsMember({"auto", "busy", "spin", "block"}));
+  app.add_option("--engine", engine, "uring or epoll; auto: both, one after the other, or epoll alone where io_uring is refused")
+      ->capture_default_str()->check(CLI::IsMember({"auto", "uring", "epoll"}));
   app.footer("Examples:\n  hawser-demo\n  hawser-demo --messages 10000000 --wait block\n  hawser-demo --file /usr/bin/gdb");
   try {
     app.parse(count, arguments);
@@ -97,21 +141,11 @@ int main(int count, char** arguments) {
   work.spinning = wait != "block";
 
   std::signal(SIGPIPE, SIG_IGN);
-  if (cores) pin_to(1);                     // inherited by the server
-  server_process server(policy);
-  if (cores) pin_to(0);
-  if (server.port() == 0) {
-    std::fprintf(stderr, "hawser-demo: the server did not start\n");
-    return 1;
+  const std::vector<hawser::engine_choice> engines = engines_of(engine);
+  bool verified = !engines.empty();
+  for (const hawser::engine_choice one : engines) {
+    verified = verify({.engine = one, .wait = policy}, work, {wait, cores}) && verified;
   }
-  demo::report results;
-  hawser::loop loop({.wait = policy});
-  std::printf("hawser-demo: engine %.*s, waiting: %s, %s, server on 127.0.0.1:%u\n\n", static_cast<int>(loop.engine().name().size()),
-              loop.engine().name().data(), wait.c_str(), cores ? "client on core 0 and server on core 1" : "not pinned", server.port());
-  std::fflush(stdout);
-  int outcome = loop.run(show(loop, work, server, results));
-  results.print();
-  if (outcome == 0 && !results.verified()) outcome = 1;
-  std::printf("%s\n", outcome == 0 ? "all verified" : "NOT everything was verified");
-  return outcome;
+  std::printf("%s\n", verified ? "all verified" : "NOT everything was verified");
+  return verified ? 0 : 1;
 }

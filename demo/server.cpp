@@ -79,8 +79,8 @@ void fill_message(std::uint64_t number, std::byte (&message)[message_bytes]) {
   }
 }
 
-int serve(int port_to, int alive_from, hawser::wait_policy wait) {
-  hawser::loop loop({.wait = wait});
+int serve(int port_to, int alive_from, const hawser::loop_options& on) {
+  hawser::loop loop(on);
   hawser::peer peer(loop, {.name = "server", .listen = "127.0.0.1:0", .application = "hawser-demo"});
   if (peer.listen_error()) {
     std::fprintf(stderr, "hawser-demo: cannot listen: %s\n", peer.listen_error().message().c_str());

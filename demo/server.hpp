@@ -14,6 +14,6 @@ void fill_message(std::uint64_t number, std::byte (&message)[message_bytes]);
 
 // Serves echo, file, clock, sink and the count of messages on 127.0.0.1, tells its port through `port_to` (a descriptor) and
 // runs until it is killed or its parent is gone (end of `alive_from`).
-int serve(int port_to, int alive_from, hawser::wait_policy wait);
+int serve(int port_to, int alive_from, const hawser::loop_options& on);
 
 }  // namespace demo

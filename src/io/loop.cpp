@@ -22,7 +22,7 @@ constexpr std::uint32_t spins_per_clock = 32;
 std::unique_ptr<io::engine> engine_or_abort(engine_choice choice) {
   auto made = io::make_engine(choice);
   if (!made) {
-    std::fprintf(stderr, "hawser: no engine can be made: %s\n", made.error().message().c_str());
+    std::fprintf(stderr, "hawser: no engine can be made: %s\n", made.error().c_str());
     std::abort();
   }
   return std::move(*made);

@@ -4,12 +4,16 @@
 #include <hawser/io/engine.hpp>
 #include <hawser/io/loop.hpp>
 
+#include <expected>
 #include <memory>
+#include <string>
 
 namespace hawser::io {
 
+// An engine, or what prevented it, for a person to read.
+using made_engine = std::expected<std::unique_ptr<engine>, std::string>;
+
 // The engine that the choice, the environment (HAWSER_ENGINE) and the machine agree on; says in the log what it took and why.
-// Errors: too_many_descriptors, or what else the system answers.
-result<std::unique_ptr<engine>> make_engine(engine_choice choice);
+made_engine make_engine(engine_choice choice);
 
 }  // namespace hawser::io

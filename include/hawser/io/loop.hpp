@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -24,7 +25,12 @@ enum class wait_policy : std::uint8_t {
   busy,              // never sleep: lowest latency, a whole core
 };
 
+// What moves the bytes. `automatic` is uring where the machine accepts it, else epoll, and says in the log (info, once) why.
 enum class engine_choice : std::uint8_t { automatic, epoll, uring };
+
+// Why loops cannot have engine_choice::uring here, and what helps against it, for a person to read; empty: they can. Tries a small ring,
+// for at most a second, the first time that somebody asks or makes a loop.
+std::string uring_refusal();
 
 struct loop_options {
   engine_choice engine = engine_choice::automatic;      // HAWSER_ENGINE=epoll|uring|auto overrides `automatic`
@@ -62,7 +68,7 @@ class remote {
 // it interrupted cannot be taken up again. Tasks hand theirs to whom awaits them.
 class loop {
  public:
-  explicit loop(const loop_options& options = {});                                // aborts when no engine can be made (no descriptors)
+  explicit loop(const loop_options& options = {});                                // aborts when no engine can be made: no descriptors, or see uring_refusal()
   loop(std::unique_ptr<io::engine> engine, const loop_options& options = {});
   ~loop();
   loop(const loop&) = delete;

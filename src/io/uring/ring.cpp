@@ -42,6 +42,23 @@ const char* remedy_of(int error) noexcept {
   std::abort();
 }
 
+// What passes by itself is no news; after anything else the loop cannot go on.
+void check(int answer) {
+  if (answer >= 0) return;
+  switch (-answer) {
+    case EINTR:
+    case ETIME:
+    case EBUSY:      // completions have to be taken first
+    case EAGAIN:
+    case ENOMEM:
+      return;
+    case EEXIST:
+      cannot_go_on("a loop on io_uring belongs to the thread that turned it first, and another one turns it now");
+    default:
+      cannot_go_on(std::strerror(-answer));
+  }
+}
+
 }  // namespace
 
 int enable_ring(io_uring* ring) noexcept {
@@ -103,53 +120,45 @@ void ring::refill() {
   }
 }
 
-void ring::bind() {
-  if (issuer_ != 0) return;
-  if (const int answer = calls_.enable(&ring_); answer < 0) cannot_go_on(std::strerror(-answer));
-  issuer_ = ::gettid();
+// The thread that enters first is the issuer from then on.
+int ring::bind() {
+  if (issuer_ != 0) return 0;
+  const int answer = calls_.enable(&ring_);
+  if (answer >= 0) issuer_ = ::gettid();
+  return answer;
 }
 
-void ring::enter(duration span) {
-  bind();
-  if (!waiting_.empty()) submit();
-  ++enters_;
-  if (span == duration::zero()) {
-    check(io_uring_submit_and_get_events(&ring_));
-  } else if (span == duration::max()) {
-    check(io_uring_submit_and_wait(&ring_, 1));
-  } else {
-    __kernel_timespec limit{span.count() / 1'000'000'000, span.count() % 1'000'000'000};
-    io_uring_cqe* first = nullptr;
-    check(calls_.submit_and_wait(&ring_, &first, 1, &limit, nullptr));
-  }
-}
-
-void ring::submit() {
-  bind();
-  refill();
-  while (unsubmitted() != 0) {
+// Submits until what waited is in the queue, or the kernel takes no more for now.
+int ring::push_waiting() {
+  while (!waiting_.empty()) {
     const std::size_t before = unsubmitted();
     ++enters_;
-    check(io_uring_submit(&ring_));
-    if (unsubmitted() == before) return;          // the kernel takes nothing now: the next turn tries again
+    const int answer = io_uring_submit(&ring_);
+    if (answer < 0) return answer;
     refill();
+    if (unsubmitted() == before) break;
   }
+  return 0;
 }
 
-void ring::check(int answer) {
-  if (answer >= 0) return;
-  switch (-answer) {
-    case EINTR:
-    case ETIME:
-    case EBUSY:      // completions have to be taken first
-    case EAGAIN:
-    case ENOMEM:
-      return;
-    case EEXIST:
-      cannot_go_on("a loop on io_uring belongs to the thread that turned it first, and another one turns it now");
-    default:
-      cannot_go_on(std::strerror(-answer));
-  }
+int ring::try_enter(duration span) {
+  if (const int answer = bind(); answer < 0) return answer;
+  if (const int answer = push_waiting(); answer < 0) return answer;
+  ++enters_;
+  if (span == duration::zero()) return io_uring_submit_and_get_events(&ring_);
+  if (span == duration::max()) return io_uring_submit_and_wait(&ring_, 1);
+  __kernel_timespec limit{span.count() / 1'000'000'000, span.count() % 1'000'000'000};
+  io_uring_cqe* first = nullptr;
+  return calls_.submit_and_wait(&ring_, &first, 1, &limit, nullptr);
+}
+
+void ring::enter(duration span) { check(try_enter(span)); }
+
+void ring::submit() {
+  check(bind());
+  check(push_waiting());
+  ++enters_;
+  check(io_uring_submit(&ring_));
 }
 
 bool ring::enterable() const noexcept { return issuer_ == 0 || issuer_ == ::gettid(); }

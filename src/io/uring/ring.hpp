@@ -60,6 +60,8 @@ class ring {
   // Submits, runs what the kernel has ready, and waits up to `span` for the first completion (zero: does not wait; duration::max():
   // as long as it takes). One system call unless more is queued than the ring holds.
   void enter(duration span);
+  // As enter(); what the kernel refuses is answered (a negative errno) instead of ending the program.
+  int try_enter(duration span);
   // Submits only.
   void submit();
 
@@ -86,9 +88,9 @@ class ring {
 
  private:
   explicit ring(const ring_calls& calls) noexcept;
-  void bind();
+  int bind();
   void refill();
-  void check(int answer);
+  int push_waiting();
 
   io_uring ring_{};
   ring_calls calls_;
