@@ -7,6 +7,7 @@
 #include <hawser/io/engine.hpp>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -109,12 +110,12 @@ std::optional<refusal> self_test(const ring_calls& calls) {
 
 std::optional<refusal> uring_refused() {
   static std::mutex mutex;
-  static bool known = false;
+  static pid_t known_in = 0;           // a child may be in a sandbox that its parent is not in
   static std::optional<refusal> answer;
   const std::lock_guard lock(mutex);
-  if (!known) {
+  if (known_in != ::getpid()) {
     answer = self_test();
-    known = !answer || !may_pass(answer->error);
+    if (!answer || !may_pass(answer->error)) known_in = ::getpid();
   }
   return answer;
 }

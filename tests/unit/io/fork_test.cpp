@@ -54,8 +54,17 @@ class forked {
   pid_t child_;
 };
 
-TEST(fork, a_socket_that_another_process_still_holds_does_not_spin_the_loop_once_it_is_closed) {
-  loop on({.wait = wait_policy::block});
+class fork_of : public testing::TestWithParam<engine_choice> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == engine_choice::uring && !uring_refusal().empty()) GTEST_SKIP() << "io_uring refused: " << uring_refusal();
+  }
+};
+INSTANTIATE_TEST_SUITE_P(engines, fork_of, testing::Values(engine_choice::epoll, engine_choice::uring),
+                         [](const auto& which) { return which.param == engine_choice::epoll ? "epoll" : "uring"; });
+
+TEST_P(fork_of, a_socket_that_another_process_still_holds_does_not_spin_the_loop_once_it_is_closed) {
+  loop on({.engine = GetParam(), .wait = wait_policy::block});
   accepting server(on.engine());
   silent client;
   const auto listening = on.engine().listen("127.0.0.1:0", {}, {}, server);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include <hawser/io/loop.hpp>
 
-#include "io/make_engine.hpp"
 #include "unit/io/quiet_engine.hpp"
 
 #include <gtest/gtest.h>
@@ -305,19 +304,6 @@ TEST(remote_queue, survives_producers_that_post_while_the_loop_dies) {
     on.reset();
     for (std::thread& one : producers) one.join();
   }
-}
-
-TEST(engine_choice, the_environment_decides_what_automatic_means_and_uring_falls_back) {
-  for (const char* value : {"epoll", "auto", "uring", "nonsense"}) {
-    ::setenv("HAWSER_ENGINE", value, 1);
-    const auto made = io::make_engine(engine_choice::automatic);
-    ASSERT_TRUE(made);
-    EXPECT_EQ((*made)->name(), "epoll");
-  }
-  ::unsetenv("HAWSER_ENGINE");
-  const auto asked = io::make_engine(engine_choice::uring);
-  ASSERT_TRUE(asked);
-  EXPECT_EQ((*asked)->name(), "epoll");
 }
 
 TEST(loop_contract, an_exception_that_leaves_a_handler_ends_the_program) {
