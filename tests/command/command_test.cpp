@@ -86,6 +86,17 @@ TEST(command, wrong_usage_is_exit_code_2) {
   EXPECT_EQ(run({hawser, "ping", "127.0.0.1:1", "--count", "many"}).code, 2);
 }
 
+TEST(command, an_engine_can_be_chosen_and_another_one_is_wrong_usage) {
+  echo_server server;
+  for (const char* engine : {"auto", "epoll", "uring"}) {
+    const outcome result = run({hawser, "ping", server.where, "--count", "1", "--engine", engine});
+    const bool refused = result.errors.find("io_uring refused: ") != std::string::npos;
+    EXPECT_EQ(result.code, refused ? 2 : 0) << engine << ": " << result.errors;
+    EXPECT_FALSE(refused && engine != std::string("uring")) << result.errors;
+  }
+  EXPECT_EQ(run({hawser, "ping", server.where, "--engine", "kqueue"}).code, 2);
+}
+
 TEST(command, every_subcommand_has_help_with_examples) {
   for (const char* subcommand : {"echo", "ping", "call"}) {
     const outcome result = run({hawser, subcommand, "--help"});
@@ -115,6 +126,8 @@ TEST(demo, verifies_every_job_in_miniature) {
   const outcome result = run({HAWSER_DEMO, "--messages", "20000", "--requests", "500", "--file-bytes", "8388608", "--wait", "spin"});
   EXPECT_EQ(result.code, 0) << result.output << result.errors;
   EXPECT_NE(result.output.find("all verified"), std::string::npos);
+  EXPECT_NE(result.output.find("engine epoll"), std::string::npos);
+  EXPECT_NE(result.output.find("engine uring"), result.output.find("io_uring refused: ")) << "neither verified nor refused";
   for (const char* row : {"messages", "requests", "file", "cancelled", "deadline", "unknown operation", "killed in mid-request"})
     EXPECT_NE(result.output.find(row), std::string::npos) << row;
 }

@@ -2,9 +2,7 @@
 #include "io/uring/uring_engine.hpp"
 
 #include <sys/socket.h>
-#include <unistd.h>
-
-#include <utility>
+#include <cerrno>
 
 namespace hawser::io {
 
@@ -111,7 +109,8 @@ void uring_engine::end_all_operations() noexcept {
     entry->user_data = mark(op::stop);
     ++in_flight_;
     for (const instant limit = after(now(), drain_limit); in_flight_ != 0 && now() < limit;) {
-      ring_->enter(std::chrono::milliseconds(10));
+      const int answer = ring_->try_enter(std::chrono::milliseconds(10));
+      if (answer < 0 && answer != -ETIME && answer != -EINTR) break;
       ring_->take(turn_budget, [this](const io_uring_cqe& completion) {
         if ((completion.flags & IORING_CQE_F_MORE) == 0) --in_flight_;
       });

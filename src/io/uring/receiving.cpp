@@ -41,22 +41,20 @@ void uring_engine::start_receiving(std::uint32_t index, socket_slot& s) {
 
 void uring_engine::submit_receive(std::uint32_t index, socket_slot& s) {
   if (!buffers_->filled()) buffers_->fill(*pool_);
-  io_uring_sqe* entry = next(op::receive, index, s);
-  const std::uint64_t user = entry->user_data;
+  io_uring_sqe* entry = ring_->next();
   io_uring_prep_recv_multishot(entry, s.fd, nullptr, 0, 0);
-  entry->user_data = user;
   entry->flags |= IOSQE_BUFFER_SELECT;
   entry->buf_group = receive_buffers::group;
+  sign(entry, op::receive, index, s);
   s.receiving = true;
   s.fed = false;
 }
 
 void uring_engine::cancel_receive(std::uint32_t index, socket_slot& s) {
   if (!s.receiving || s.cancelling) return;
-  io_uring_sqe* entry = next(op::cancel, index, s);
-  const std::uint64_t user = entry->user_data;
+  io_uring_sqe* entry = ring_->next();
   io_uring_prep_cancel64(entry, mark(op::receive, id_of(index, s)), 0);
-  entry->user_data = user;
+  sign(entry, op::cancel, index, s);
   s.cancelling = true;
 }
 
@@ -111,7 +109,7 @@ bool uring_engine::has_share(socket_slot& s) const noexcept {
 std::size_t uring_engine::arrived(socket_id id, std::uint16_t buffer, std::uint32_t size) {
   socket_slot* s = slots_.at(id.index);
   arrival bytes{{}, size, buffer};
-  if (!s->paused && s->last_arrival == 0 && has_share(*s)) return hand_over_bytes(id, std::move(bytes));
+  if (!s->paused && s->last_arrival == 0 && has_share(*s)) return deliver(id, std::move(bytes));
   if (s->paused) {
     bytes = kept(std::move(bytes));
     cancel_receive(id.index, *s);
@@ -122,7 +120,7 @@ std::size_t uring_engine::arrived(socket_id id, std::uint16_t buffer, std::uint3
   return 0;
 }
 
-std::size_t uring_engine::hand_over_bytes(socket_id id, arrival bytes) {
+std::size_t uring_engine::deliver(socket_id id, arrival bytes) {
   socket_slot* s = slots_.at(id.index);
   ++s->heard;
   const bool own = bytes.buffer == arrival::none;
@@ -180,7 +178,7 @@ std::size_t uring_engine::go_on(socket_id id) {
   if (s->paused && s->error != 0) return fail(id, s->error);
   std::size_t done = 0;
   while (s->last_arrival != 0 && !s->paused && has_share(*s)) {
-    done += hand_over_bytes(id, arrivals_.pop(s->last_arrival));
+    done += deliver(id, arrivals_.pop(s->last_arrival));
     s = told(id);
     if (!s) return done;
   }
@@ -194,6 +192,7 @@ void uring_engine::pause_receiving(socket_id id) {
   if (!s || s->paused) return;
   s->paused = true;
   arrivals_.for_each(s->last_arrival, [this](arrival& bytes) { bytes = kept(std::move(bytes)); });
+  if (s->error != 0) enqueue(id.index, *s);      // a send has failed, and what arrived is waited for no longer
 }
 
 void uring_engine::resume_receiving(socket_id id) {

@@ -24,15 +24,14 @@ std::size_t uring_engine::begin_sending(socket_id id) {
 
 // Without MSG_WAITALL: what the socket did not take is asked for again, so the kernel never moves a stubborn rest to a worker thread.
 void uring_engine::submit_send(std::uint32_t index, socket_slot& s) {
-  io_uring_sqe* entry = next(op::send, index, s);
-  const std::uint64_t user = entry->user_data;
+  io_uring_sqe* entry = ring_->next();
   const chain& bytes = *s.sending;
   if (bytes.count() == 1) {
     io_uring_prep_send(entry, s.fd, bytes[0].data(), bytes[0].size(), MSG_NOSIGNAL);
   } else {
     io_uring_prep_sendmsg(entry, s.fd, send_room_.describe(bytes), MSG_NOSIGNAL);
   }
-  entry->user_data = user;
+  sign(entry, op::send, index, s);
   s.send_submitted = true;
 }
 

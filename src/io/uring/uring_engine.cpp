@@ -3,12 +3,9 @@
 
 #include <hawser/base/contract.hpp>
 
-#include <sys/socket.h>
-#include <unistd.h>
+#include <poll.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <poll.h>
 
 namespace hawser::io {
 
@@ -32,12 +29,10 @@ std::uint64_t uring_engine::mark(op what, socket_id id) noexcept {
   return (std::uint64_t{static_cast<std::uint8_t>(what)} << 60) | (std::uint64_t{id.generation & 0x0fff'ffff} << 32) | id.index;
 }
 
-io_uring_sqe* uring_engine::next(op what, std::uint32_t index, socket_slot& s) {
-  io_uring_sqe* entry = ring_->next();
+void uring_engine::sign(io_uring_sqe* entry, op what, std::uint32_t index, socket_slot& s) noexcept {
   entry->user_data = mark(what, id_of(index, s));
   ++s.in_flight;
   ++in_flight_;
-  return entry;
 }
 
 void uring_engine::watch_readiness() {

@@ -59,7 +59,8 @@ class uring_engine final : public kernel_engine {
 
   // uring_engine.cpp
   static std::uint64_t mark(op what, socket_id id = {0, 0}) noexcept;
-  io_uring_sqe* next(op what, std::uint32_t index, socket_slot& s);
+  // The last word on an entry that has been filled in: whose it is.
+  void sign(io_uring_sqe* entry, op what, std::uint32_t index, socket_slot& s) noexcept;
   void watch_readiness();
   std::size_t look_at_readiness();
   std::size_t complete(const io_uring_cqe& completion);
@@ -73,7 +74,7 @@ class uring_engine final : public kernel_engine {
   std::size_t received(socket_id id, int answer, std::uint32_t flags);
   std::size_t arrived(socket_id id, std::uint16_t buffer, std::uint32_t size);
   bool has_share(socket_slot& s) const noexcept;
-  std::size_t hand_over_bytes(socket_id id, arrival bytes);
+  std::size_t deliver(socket_id id, arrival bytes);
   arrival kept(arrival bytes);
   std::size_t settle(socket_id id);
   std::size_t fail(socket_id id, int error);
