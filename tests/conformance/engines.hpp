@@ -47,6 +47,9 @@ struct engine_under_test {
   bool descriptors = false;     // real descriptors: they can run out, and descriptor() can be polled
   bool kernel_buffers = false;  // socket_options' buffer sizes decide how much a silent reader absorbs
   bool silence = false;         // world::silent() exists
+
+  // Why this machine cannot run the engine; empty: it can.
+  std::function<std::string()> refusal = [] { return std::string(); };
 };
 
 // Every registered engine. Read only after main() has begun.

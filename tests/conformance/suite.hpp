@@ -214,6 +214,9 @@ struct case_of {
 
 class engine_rules : public testing::TestWithParam<case_of> {
  protected:
+  void SetUp() override {
+    if (const std::string why = engine().refusal(); !why.empty()) GTEST_SKIP() << "NOT TESTED, the engine is refused: " << why;
+  }
   const engine_under_test& engine() const { return GetParam().engine; }
   transport over() const { return GetParam().over; }
   bool tcp() const { return over() == transport::tcp; }

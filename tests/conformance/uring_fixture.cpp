@@ -15,7 +15,8 @@ const registration registered({
     .descriptors = true,
     .kernel_buffers = true,
     .silence = true,
+    .refusal = uring_refusal,
 });
 
-}  // namespace
+}
 }  // namespace hawser::conformance

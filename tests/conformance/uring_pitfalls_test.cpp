@@ -50,7 +50,9 @@ class uring_pitfalls : public testing::Test {
   loop& client() { return world_->client(); }
   harbour& door() { return *door_; }
   bool drive(const std::function<bool()>& done, duration limit = patience) { return world_->drive(done, limit); }
-  void idle(duration span) { drive([] { return false; }, span); }
+  void idle(duration span) {
+    drive([] { return false; }, span);
+  }
   bool connect(side& near, const io::socket_options& options = {}) {
     const std::size_t before = door().sides.size();
     return near.connect(door().where(), options) && drive([&] { return near.connected && door().sides.size() > before; });
@@ -451,5 +453,5 @@ TEST_F(uring_pitfalls, steady_state_needs_few_system_calls_a_message_and_no_memo
   EXPECT_LT(static_cast<double>(client_engine_->enters() + server_engine_->enters() - enters), 0.25 * done);
 }
 
-}  // namespace
+}
 }  // namespace hawser::conformance

@@ -12,7 +12,7 @@ namespace hawser::io {
 
 // Shared memory, so that a fork() does not part the kernel's pages from ours.
 std::expected<std::unique_ptr<receive_buffers>, refusal> receive_buffers::make(ring& of, const ring_geometry& geometry,
-                                                                               const ring_calls& calls) {
+    const ring_calls& calls) {
   const unsigned count = geometry.receive_buffers;
   void* memory = ::mmap(nullptr, count * sizeof(io_uring_buf), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return std::unexpected(refusal{"mmap", errno});

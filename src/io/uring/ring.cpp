@@ -15,7 +15,7 @@ namespace {
 
 // What Linux 6.1 has, and no older one. The ring is disabled until its issuer enters for the first time.
 constexpr unsigned flags_needed = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP |
-                                  IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED;
+    IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED;
 constexpr unsigned features_needed = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG;
 
 const char* remedy_of(int error) noexcept {

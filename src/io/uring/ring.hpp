@@ -40,7 +40,7 @@ struct ring_calls {
   int (*register_buffers)(io_uring* ring, io_uring_buf_reg* buffers, unsigned flags) = &io_uring_register_buf_ring;
   int (*enable)(io_uring* ring) = &enable_ring;
   int (*submit_and_wait)(io_uring* ring, io_uring_cqe** first, unsigned count, __kernel_timespec* limit,
-                         sigset_t* mask) = &io_uring_submit_and_wait_timeout;
+      sigset_t* mask) = &io_uring_submit_and_wait_timeout;
 };
 
 // The two queues of io_uring, for one issuing thread: the one that enters first, whichever made the ring. Completions run in

@@ -40,7 +40,11 @@ class trial {
   }
 
  private:
-  enum : std::uint64_t { receive, send, cancel };
+  enum : std::uint64_t {
+    receive,
+    send,
+    cancel
+  };
 
   void ask() {
     io_uring_sqe* entry = ring_.next();

@@ -48,7 +48,13 @@ class uring_engine final : public kernel_engine {
   std::uint64_t enters() const noexcept { return ring_->enters(); }
 
  private:
-  enum class op : std::uint8_t { readiness, receive, send, cancel, stop };
+  enum class op : std::uint8_t {
+    readiness,
+    receive,
+    send,
+    cancel,
+    stop
+  };
 
   void begin_receiving(std::uint32_t index, socket_slot& s) override { start_receiving(index, s); }
   std::size_t begin_sending(socket_id id) override;

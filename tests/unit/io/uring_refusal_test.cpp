@@ -73,22 +73,24 @@ class uring_seccomp : public testing::TestWithParam<seccomp_case> {};
 
 TEST_P(uring_seccomp, eperm_is_refused_with_its_reason_and_epoll_takes_over) {
   EXPECT_EQ(in_child([] {
-              forbid(GetParam().number, EPERM);
-              return judge_refusal(GetParam().name, "seccomp");
-            }), 0);
+    forbid(GetParam().number, EPERM);
+    return judge_refusal(GetParam().name, "seccomp");
+  }),
+      0);
 }
 
 TEST_P(uring_seccomp, enosys_is_refused_with_its_reason_and_epoll_takes_over) {
   EXPECT_EQ(in_child([] {
-              forbid(GetParam().number, ENOSYS);
-              return judge_refusal(GetParam().name, "6.1");
-            }), 0);
+    forbid(GetParam().number, ENOSYS);
+    return judge_refusal(GetParam().name, "6.1");
+  }),
+      0);
 }
 
 INSTANTIATE_TEST_SUITE_P(calls, uring_seccomp,
-                         testing::Values(seccomp_case{"io_uring_setup", SYS_io_uring_setup}, seccomp_case{"io_uring_enter", SYS_io_uring_enter},
-                                         seccomp_case{"io_uring_register", SYS_io_uring_register}),
-                         [](const auto& which) { return std::string(which.param.name); });
+    testing::Values(seccomp_case{"io_uring_setup", SYS_io_uring_setup}, seccomp_case{"io_uring_enter", SYS_io_uring_enter},
+        seccomp_case{"io_uring_register", SYS_io_uring_register}),
+    [](const auto& which) { return std::string(which.param.name); });
 
 TEST(uring_refusal, a_loop_that_insists_on_a_refused_engine_ends_the_program_and_says_why) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
@@ -114,29 +116,31 @@ TEST(uring_refusal, the_environment_overrides_automatic_and_nothing_else) {
 
 TEST(uring_refusal, is_said_once_for_the_process) {
   EXPECT_EQ(in_child([] {
-              forbid(SYS_io_uring_setup, EPERM);
-              static int said = 0;
-              set_log_level(log_part::io, log_level::info);
-              set_log_hook([](const log_record& line, void*) { if (line.text.starts_with("io_uring refused: ")) ++said; }, nullptr);
-              { loop first; }
-              { loop second; }
-              return said;
-            }), 1);
+    forbid(SYS_io_uring_setup, EPERM);
+    static int said = 0;
+    set_log_level(log_part::io, log_level::info);
+    set_log_hook([](const log_record& line, void*) { if (line.text.starts_with("io_uring refused: ")) ++said; }, nullptr);
+    { loop first; }
+    { loop second; }
+    return said;
+  }),
+      1);
 }
 
 TEST(uring_refusal, without_descriptors_is_asked_again_once_there_are_some) {
   if (!uring_refusal().empty()) GTEST_SKIP() << "io_uring refused: " << uring_refusal();
   EXPECT_EQ(in_child([] {
-              rlimit before{};
-              ::getrlimit(RLIMIT_NOFILE, &before);
-              rlimit none = before;
-              none.rlim_cur = 3;
-              ::setrlimit(RLIMIT_NOFILE, &none);
-              const auto scarce = self_test();
-              if (!scarce || scarce->error != EMFILE || scarce->text().find("RLIMIT_NOFILE") == std::string::npos) return 1;
-              ::setrlimit(RLIMIT_NOFILE, &before);
-              return self_test() ? 2 : 0;
-            }), 0);
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    rlimit none = before;
+    none.rlim_cur = 3;
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    const auto scarce = self_test();
+    if (!scarce || scarce->error != EMFILE || scarce->text().find("RLIMIT_NOFILE") == std::string::npos) return 1;
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    return self_test() ? 2 : 0;
+  }),
+      0);
 }
 
 // Set-up that fails in ways which this machine does not know.
@@ -199,5 +203,5 @@ TEST(uring_refusal, a_ring_that_completes_nothing_is_refused_in_bounded_time) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, self_test_limit + 5s);
 }
 
-}  // namespace
+}
 }  // namespace hawser::io
