@@ -431,6 +431,8 @@ TEST_F(uring_pitfalls, steady_state_needs_few_system_calls_a_message_and_no_memo
     ASSERT_TRUE(connect(one));
     echoes.emplace_back(last());
     one.keep = false;
+    one.log.reserve(1 << 16);
+    last().log.reserve(1 << 16);
     one.when_bytes = [&, i](byte_view) {
       ++messages;
       if (!guests[i].sending) guests[i].send("question");
