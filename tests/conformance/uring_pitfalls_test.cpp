@@ -19,7 +19,8 @@ namespace {
 constexpr io::socket_options tiny_buffers{.send_buffer_bytes = 4096, .receive_buffer_bytes = 4096, .exact_buffers = true};
 
 std::size_t open_descriptors() {
-  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator()));
+  namespace fs = std::filesystem;
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator()));
 }
 
 class uring_pitfalls : public testing::Test {
