@@ -15,7 +15,8 @@ namespace hawser::conformance {
 class kernel_world final : public world {
  public:
   explicit kernel_world(const loop_options& options) : server_(options), client_(options) {}
-  kernel_world(std::unique_ptr<io::engine> server, std::unique_ptr<io::engine> client) : server_(std::move(server)), client_(std::move(client)) {}
+  kernel_world(std::unique_ptr<io::engine> server, std::unique_ptr<io::engine> client)
+      : server_(std::move(server)), client_(std::move(client)) {}
   ~kernel_world() override {
     std::error_code ignored;
     std::filesystem::remove_all(directory_, ignored);

@@ -61,7 +61,8 @@ class remote {
 };
 
 // One thread's event loop: an engine, timers, jobs, buffers. Everything that belongs to it is used on that thread only; the one
-// way in for others is remote(). It must outlive what was built on it (peers, links, tasks). Programs that have a loop of their
+// way in for others is remote(). It may be made in another thread than the one that turns it, and destroyed in another once that one has
+// ended; on io_uring a second thread that turns it ends the program. It must outlive what was built on it (peers, links, tasks). Programs that have a loop of their
 // own call poll() in each round, or watch descriptor() and next_timeout() and call run_once().
 //
 // An exception that leaves a handler, a timer, a job or posted work ends the program (std::terminate) where it was thrown: what

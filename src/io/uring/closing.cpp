@@ -103,23 +103,25 @@ void uring_engine::free_if_completed(std::uint32_t index) noexcept {
 // ended) they cannot be: there the sockets are shut down, and what is left of them goes with the ring. Either way the kernel touches no
 // buffer once nobody enters.
 void uring_engine::end_all_operations() noexcept {
-  if (ring_->enterable()) {
-    io_uring_sqe* entry = ring_->next();
-    io_uring_prep_cancel(entry, nullptr, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
-    entry->user_data = mark(op::stop);
-    ++in_flight_;
-    for (const instant limit = after(now(), drain_limit); in_flight_ != 0 && now() < limit;) {
-      const int answer = ring_->try_enter(std::chrono::milliseconds(10));
-      if (answer < 0 && answer != -ETIME && answer != -EINTR) break;
-      ring_->take(turn_budget, [this](const io_uring_cqe& completion) {
-        if ((completion.flags & IORING_CQE_F_MORE) == 0) --in_flight_;
-      });
-    }
-    return;
-  }
+  if (ring_->enterable()) cancel_all_operations();
+  if (in_flight_ == 0) return;
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     const socket_slot& s = *slots_.at(i);
     if (s.phase != socket_phase::free && s.in_flight != 0) ::shutdown(s.fd, SHUT_RDWR);
+  }
+}
+
+void uring_engine::cancel_all_operations() noexcept {
+  io_uring_sqe* entry = ring_->next();
+  io_uring_prep_cancel(entry, nullptr, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+  entry->user_data = mark(op::stop);
+  ++in_flight_;
+  for (const instant limit = after(now(), drain_limit); in_flight_ != 0 && now() < limit;) {
+    const int answer = ring_->try_enter(std::chrono::milliseconds(10));
+    if (answer < 0 && answer != -ETIME && answer != -EINTR) return;
+    ring_->take(turn_budget, [this](const io_uring_cqe& completion) {
+      if ((completion.flags & IORING_CQE_F_MORE) == 0) --in_flight_;
+    });
   }
 }
 

@@ -124,7 +124,9 @@ void ring::refill() {
 int ring::bind() {
   if (issuer_ != 0) return 0;
   const int answer = calls_.enable(&ring_);
-  if (answer >= 0) issuer_ = ::gettid();
+  if (answer < 0) return answer;
+  issuer_ = ::gettid();
+  process_ = ::getpid();               // a daemon turns the loop first after its fork()
   return answer;
 }
 

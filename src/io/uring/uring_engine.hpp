@@ -95,6 +95,7 @@ class uring_engine final : public kernel_engine {
   void drop_arrivals(socket_slot& s) noexcept;
   void free_if_completed(std::uint32_t index) noexcept;
   void end_all_operations() noexcept;
+  void cancel_all_operations() noexcept;
 
   std::unique_ptr<ring> ring_;
   std::unique_ptr<receive_buffers> buffers_;
