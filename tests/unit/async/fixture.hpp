@@ -8,6 +8,8 @@
 #include <hawser/async/wait.hpp>
 #include <hawser/async/when.hpp>
 
+#include "support/socketless_engine.hpp"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -21,11 +23,10 @@ namespace hawser::test {
 // Calls of operator new in this program (count_new.cpp).
 extern std::atomic<std::uint64_t> heap_allocations;
 
-// An engine without sockets, whose clock jumps to the instant that a turn would have waited for: timers fire at once and in order.
-class clock_engine final : public io::engine {
+// Its clock jumps to the instant that a turn would have waited for: timers fire at once and in order.
+class clock_engine final : public socketless_engine {
  public:
   std::string_view name() const noexcept override { return "clock"; }
-  void use_buffers(buffer_pool&) override {}
   instant now() noexcept override { return now_; }
   std::size_t turn(instant until, instant& now) override {
     if (until == never) {
@@ -39,21 +40,6 @@ class clock_engine final : public io::engine {
   void wake() noexcept override {}
   int descriptor() const noexcept override { return -1; }
   bool pending() const noexcept override { return false; }
-  result<io::listener_id> listen(const endpoint&, const io::listen_options&, const io::socket_options&, io::listener_events&) override { return failure(errc::not_supported); }
-  endpoint local_endpoint(io::listener_id) const override { return {}; }
-  void close(io::listener_id) override {}
-  void start(io::socket_id, io::socket_events&) override {}
-  result<io::socket_id> connect(const endpoint&, const io::socket_options&, io::socket_events&) override { return failure(errc::not_supported); }
-  void send(io::socket_id, chain&) override {}
-  void pause_receiving(io::socket_id) override {}
-  void resume_receiving(io::socket_id) override {}
-  void shutdown_sending(io::socket_id) override {}
-  void close(io::socket_id) override {}
-  void abort(io::socket_id) override {}
-  void hand_over(io::socket_id, io::socket_events&) override {}
-  endpoint local_endpoint(io::socket_id) const override { return {}; }
-  endpoint remote_endpoint(io::socket_id) const override { return {}; }
-  std::size_t open_sockets() const noexcept override { return 0; }
 
  private:
   instant now_{std::chrono::hours(1)};

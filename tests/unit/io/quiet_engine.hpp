@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
-#include <hawser/io/engine.hpp>
+#include "support/socketless_engine.hpp"
 
 #include <atomic>
 #include <functional>
@@ -9,14 +9,13 @@
 
 namespace hawser::testing_io {
 
-// An engine without a network whose clock stands still until the test or a waiting turn moves it. It writes down how the loop
+// An engine whose clock stands still until the test or a waiting turn moves it. It writes down how the loop
 // asked it to wait.
-class quiet_engine final : public io::engine {
+class quiet_engine final : public test::socketless_engine {
  public:
   explicit quiet_engine(int descriptor_shown = 0) : descriptor_(descriptor_shown) {}
 
   std::string_view name() const noexcept override { return "quiet"; }
-  void use_buffers(buffer_pool&) override {}
   instant now() noexcept override {
     ++clock_reads;
     return time;
@@ -45,25 +44,6 @@ class quiet_engine final : public io::engine {
   }
   int descriptor() const noexcept override { return descriptor_; }
   bool pending() const noexcept override { return false; }
-  result<io::listener_id> listen(const endpoint&, const io::listen_options&, const io::socket_options&, io::listener_events&) override {
-    return failure(errc::not_supported);
-  }
-  endpoint local_endpoint(io::listener_id) const override { return {}; }
-  void close(io::listener_id) override {}
-  void start(io::socket_id, io::socket_events&) override {}
-  result<io::socket_id> connect(const endpoint&, const io::socket_options&, io::socket_events&) override {
-    return failure(errc::not_supported);
-  }
-  void send(io::socket_id, chain&) override {}
-  void pause_receiving(io::socket_id) override {}
-  void resume_receiving(io::socket_id) override {}
-  void shutdown_sending(io::socket_id) override {}
-  void close(io::socket_id) override {}
-  void abort(io::socket_id) override {}
-  void hand_over(io::socket_id, io::socket_events&) override {}
-  endpoint local_endpoint(io::socket_id) const override { return {}; }
-  endpoint remote_endpoint(io::socket_id) const override { return {}; }
-  std::size_t open_sockets() const noexcept override { return 0; }
   std::optional<io::name_answer> look_up(const endpoint& host) override {
     if (!table) return std::nullopt;
     return table(host);
