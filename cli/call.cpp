@@ -121,8 +121,8 @@ void add_call(CLI::App& application, int& outcome) {
   CLI::App* command = application.add_subcommand("call", "Call an operation of another peer: stream a body there and the answer back");
   command->add_option("where", options->where, "the peer: 127.0.0.1:7000, host:7000, unix:/path")->required();
   command->add_option("operation", options->operation, "the operation's name")->required();
-  command->add_option("--in", options->in, "send this file as the body; - reads standard input");
-  command->add_option("--out", options->out, "write the answer to this file")->capture_default_str();
+  command->add_option("--in", options->in, "send this file as the body; - reads standard input")->type_name("FILE");
+  command->add_option("--out", options->out, "write the answer to this file")->type_name("FILE")->capture_default_str();
   command->add_option("--header,-H", options->headers, "key=value, sent with the request; may be given several times");
   command->add_option("--deadline", options->deadline_s, "give up after this many seconds")->check(CLI::PositiveNumber);
   options->add_to(*command);

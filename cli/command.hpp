@@ -47,5 +47,7 @@ void add_echo(CLI::App& application, int& outcome);
 void add_ping(CLI::App& application, int& outcome);
 void add_call(CLI::App& application, int& outcome);
 void add_bench(CLI::App& application, int& outcome);
+void add_completion(CLI::App& application);
+void add_man(CLI::App& application);
 
 }  // namespace cli

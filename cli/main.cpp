@@ -21,6 +21,8 @@ int main(int count, char** arguments) {
 #ifdef HAWSER_WITH_BENCH
   cli::add_bench(application, outcome);
 #endif
+  cli::add_completion(application);
+  cli::add_man(application);
   try {
     application.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
