@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # One target per floor. Public headers live in include/hawser/<floor>/ (or include/hawser/<floor>.hpp), sources in src/<floor>/.
 find_package(Threads REQUIRED)
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(liburing REQUIRED IMPORTED_TARGET liburing>=2.3)
 
 find_program(HAWSER_CCACHE ccache)
 if(HAWSER_CCACHE AND PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -26,21 +24,62 @@ if(HAWSER_FUZZ)
   target_compile_options(hawser_build INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
-function(hawser_floor name)
-  cmake_parse_arguments(ARG "NO_EXCEPTIONS" "" "LINKS;PRIVATE" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
-  add_library(hawser_${name} STATIC ${sources})
-  add_library(hawser::${name} ALIAS hawser_${name})
-  set_target_properties(hawser_${name} PROPERTIES LINKER_LANGUAGE CXX POSITION_INDEPENDENT_CODE ON)
-  target_compile_features(hawser_${name} PUBLIC cxx_std_23)
-  target_include_directories(hawser_${name}
-    PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
-    PRIVATE ${PROJECT_SOURCE_DIR}/src)
-  list(TRANSFORM ARG_LINKS PREPEND hawser_)
-  target_link_libraries(hawser_${name} PUBLIC ${ARG_LINKS} PRIVATE $<BUILD_INTERFACE:hawser_build> ${ARG_PRIVATE})
-  if(ARG_NO_EXCEPTIONS)
-    target_compile_options(hawser_${name} PRIVATE -fno-exceptions -fno-rtti)
+# What libraries that are installed have in common.
+function(hawser_library target)
+  get_target_property(type ${target} TYPE)
+  target_compile_features(${target} PUBLIC cxx_std_23)
+  target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:hawser_build>)
+  set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON)
+  if(type STREQUAL "SHARED_LIBRARY")
+    target_compile_definitions(${target} PUBLIC HAWSER_SHARED)
+    target_link_options(${target} PRIVATE LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map)
+    # Before 1.0 a minor version may change the binary interface.
+    set_target_properties(${target} PROPERTIES DEFINE_SYMBOL "" LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exports.map
+      VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   endif()
+endfunction()
+
+# hawser::hawser is the whole library: the archives of its floors, or libhawser.so (docs/adr/0009-one-shared-library.md).
+if(BUILD_SHARED_LIBS)
+  add_library(hawser SHARED)
+  hawser_library(hawser)
+else()
+  add_library(hawser INTERFACE)
+  target_link_libraries(hawser INTERFACE hawser_peer)
+endif()
+add_library(hawser::hawser ALIAS hawser)
+
+#   hawser_floor(io LINKS base PRIVATE Threads::Threads PKGCONFIG liburing>=2.3)
+# LINKS: the floors it sees. PRIVATE and PKGCONFIG: what only its sources use, as targets and as modules of pkg-config; the installed
+# package asks for them again where archives need them. OWN_LIBRARY: stays out of libhawser.so.
+function(hawser_floor name)
+  cmake_parse_arguments(ARG "NO_EXCEPTIONS;OWN_LIBRARY" "" "LINKS;PRIVATE;PKGCONFIG" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  foreach(module IN LISTS ARG_PKGCONFIG)
+    find_package(PkgConfig REQUIRED)
+    string(REGEX MATCH "^[^<>=]+" found ${module})
+    pkg_check_modules(${found} REQUIRED IMPORTED_TARGET ${module})
+    list(APPEND ARG_PRIVATE PkgConfig::${found})
+  endforeach()
+  if(ARG_NO_EXCEPTIONS)
+    set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "-fno-exceptions;-fno-rtti")
+  endif()
+  list(TRANSFORM ARG_LINKS PREPEND hawser_)
+  if(BUILD_SHARED_LIBS AND NOT ARG_OWN_LIBRARY)
+    target_sources(hawser PRIVATE ${sources})
+    target_link_libraries(hawser PRIVATE ${ARG_PRIVATE})
+    add_library(hawser_${name} INTERFACE)
+    target_link_libraries(hawser_${name} INTERFACE hawser)
+  else()
+    add_library(hawser_${name} ${sources})
+    hawser_library(hawser_${name})
+    target_link_libraries(hawser_${name} PUBLIC ${ARG_LINKS} PRIVATE ${ARG_PRIVATE})
+  endif()
+  add_library(hawser::${name} ALIAS hawser_${name})
+  set_target_properties(hawser_${name} PROPERTIES EXPORT_NAME ${name} HAWSER_LINKS "${ARG_LINKS}" HAWSER_PKGCONFIG "${ARG_PKGCONFIG}")
+  set_property(GLOBAL APPEND PROPERTY HAWSER_FLOORS ${name})
 endfunction()
 
 # One test program from every source of a directory; each TEST becomes a ctest entry with the label.

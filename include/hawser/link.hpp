@@ -2,6 +2,7 @@
 #pragma once
 
 #include <hawser/base/error.hpp>
+#include <hawser/base/export.hpp>
 #include <hawser/io/engine.hpp>
 #include <hawser/io/loop.hpp>
 #include <hawser/io/timer.hpp>
@@ -27,7 +28,7 @@ struct link_statistics {
 // One connection: drives a protocol over a socket, through as many stages as were pushed. Sends what the protocol gives at the end of
 // each turn, one send in flight; keeps one timer, armed no more often than needed. A plain struct of 128 bytes (without
 // stages and read limit), which allocates nothing itself. Loop thread only.
-class link final : private io::socket_events, private io::flushable, private io::timer {
+class HAWSER_API link final : private io::socket_events, private io::flushable, private io::timer {
  public:
   static constexpr std::size_t send_bytes_max = 256 * 1024;                          // of one send
   static constexpr duration linger_max = std::chrono::seconds(1);                    // close(): for the other side's FIN
@@ -76,7 +77,7 @@ class link final : private io::socket_events, private io::flushable, private io:
 
  private:
   enum class state : std::uint8_t { idle, open, draining, lingering, lost, closed };
-  struct parts;      // stages and read limit
+  struct HAWSER_LOCAL parts;      // stages and read limit
 
   void on_connected() override;
   void on_bytes(byte_view bytes) override;

@@ -4,6 +4,7 @@
 #include <hawser/async/task.hpp>
 #include <hawser/base/buffer.hpp>
 #include <hawser/base/error.hpp>
+#include <hawser/base/export.hpp>
 #include <hawser/base/time.hpp>
 #include <hawser/io/endpoint.hpp>
 #include <hawser/io/loop.hpp>
@@ -56,7 +57,7 @@ struct introduction {
 // Order per connection: accept_socket (listener only), admit (listener only), connected, then received and sending in the order
 // of the traffic, disconnected. connected and disconnected come in pairs, exactly once each: a connection that was never
 // connected is never disconnected.
-class peer_hooks {
+class HAWSER_API peer_hooks {
  public:
   virtual bool accept_socket(const endpoint& remote);                 // false: reset it before a byte is read
   virtual result<> admit(const introduction& who);                    // an error (errc::veto, forbidden ...) is what the dialer gets
@@ -105,7 +106,7 @@ struct operation_options {
 };
 
 // How often an operation was called here, and how it ended. Sums: started = answered + failed + cancelled + expired + lost + running.
-struct operation_statistics {
+struct HAWSER_API operation_statistics {
   std::string_view operation;                     // valid while the peer lives
   std::uint64_t started = 0, answered = 0, failed = 0, cancelled = 0, expired = 0, lost = 0, refused = 0, running = 0;
   std::array<std::uint64_t, 40> latency{};        // [i]: requests answered in [2^i, 2^(i+1)) ns
@@ -131,7 +132,7 @@ class target {
 
 // Messages from other threads to one peer's connection. One per producing thread: its messages keep their order. Copying one
 // makes another producer. Any thread; may outlive the peer.
-class remote_sender {
+class HAWSER_API remote_sender {
  public:
   // Hands a message over. Errors: would_block (over the limit; on_writable() tells when), not_connected, message_too_big, loop_stopped.
   // Never waits. A message that was taken goes out unless the connection ends before.
@@ -149,7 +150,7 @@ class call_operation;
 
 // One participant: it listens, connects, serves operations and calls those of others. Symmetric: who dialled does not matter
 // once a connection stands. Belongs to its loop's thread; the loop must outlive it. Destroying it aborts what is open.
-class peer {
+class HAWSER_API peer {
  public:
   using message_handler = std::move_only_function<void(connection& from, byte_view message)>;
   using request_handler = std::move_only_function<task<>(request& rq)>;
@@ -223,7 +224,7 @@ class peer {
 };
 
 // Awaited at once: result<chunk>, the whole answer. Needs no coroutine frame of its own.
-class [[nodiscard]] call_operation {
+class [[nodiscard]] HAWSER_API call_operation {
  public:
   call_operation(const call_operation&) = delete;
   ~call_operation();

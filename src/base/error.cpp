@@ -121,7 +121,10 @@ std::error_code error_from_errno(int number) noexcept {
     case ECONNREFUSED: return errc::connection_refused;
     case ECONNRESET: case EPIPE: case ECONNABORTED: return errc::connection_reset;
     case ETIMEDOUT: return errc::write_timeout;
-    case EHOSTUNREACH: case ENETUNREACH: case EHOSTDOWN: case ENETDOWN: return errc::unreachable;
+    case EHOSTUNREACH: case ENETUNREACH: case ENETDOWN: return errc::unreachable;
+#ifdef EHOSTDOWN
+    case EHOSTDOWN: return errc::unreachable;
+#endif
     case EADDRINUSE: return errc::address_in_use;
     case EADDRNOTAVAIL: case EAFNOSUPPORT: case EINVAL: case ENOENT: return errc::address_invalid;
     case EACCES: case EPERM: return errc::permission_denied;

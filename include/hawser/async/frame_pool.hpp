@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include <hawser/base/export.hpp>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -13,15 +15,15 @@ struct frame_pool_statistics {
   std::size_t frames_in_use = 0;
   std::size_t bytes_cached = 0;
 };
-frame_pool_statistics frame_pool_stats() noexcept;
+HAWSER_API frame_pool_statistics frame_pool_stats() noexcept;
 
 namespace detail {
 
 // A frame must be released on the thread that allocated it, as all coroutines of a loop are.
-void* allocate_frame(std::size_t bytes);
-void release_frame(void* frame, std::size_t bytes) noexcept;
+HAWSER_API void* allocate_frame(std::size_t bytes);
+HAWSER_API void release_frame(void* frame, std::size_t bytes) noexcept;
 
-inline constinit thread_local void* newest_frame = nullptr;
+HAWSER_API inline constinit thread_local void* newest_frame = nullptr;
 
 // Base of promises: puts the coroutine's frame into the pool.
 struct pooled_frame {

@@ -3,6 +3,7 @@
 
 #include <hawser/async/task.hpp>
 #include <hawser/async/wait.hpp>
+#include <hawser/base/export.hpp>
 
 #include <coroutine>
 #include <cstddef>
@@ -16,7 +17,7 @@ class scope;
 namespace detail {
 
 // The frame of one spawned task, and its place in the scope's list.
-struct execution : list_hook, pooled_frame {
+struct HAWSER_API execution : list_hook, pooled_frame {
   scope* owner = nullptr;
   bool doomed = false;          // cancelled while it ran: ends at its next suspension
   virtual void destroy() noexcept = 0;
@@ -25,7 +26,7 @@ struct execution : list_hook, pooled_frame {
   ~execution();
 };
 
-class spawned {
+class HAWSER_API spawned {
  public:
   struct promise_type final : execution {
     spawned get_return_object() noexcept { return spawned(std::coroutine_handle<promise_type>::from_promise(*this)); }
@@ -48,7 +49,7 @@ class spawned {
 //
 // Tasks may spawn into their scope, cancel it and destroy it: the task that does so runs on to its next suspension and ends there.
 // The destructors of a task's own locals may spawn and cancel, but not destroy the scope.
-class scope {
+class HAWSER_API scope {
  public:
   // on_exception is given what leaves a spawned task, when it leaves; the task has ended, the others go on. It may call anything
   // of the scope but destroy it. Without one, such an exception prints its text and aborts the program.

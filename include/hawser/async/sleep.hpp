@@ -2,13 +2,14 @@
 #pragma once
 
 #include <hawser/async/wait.hpp>
+#include <hawser/base/export.hpp>
 #include <hawser/io/timer.hpp>
 
 #include <coroutine>
 
 namespace hawser {
 
-class sleep_awaiter final : private io::timer {
+class HAWSER_API sleep_awaiter final : private io::timer {
  public:
   sleep_awaiter(loop& on, instant until) noexcept : loop_(&on), until_(until) {}
   bool await_ready() const noexcept { return false; }

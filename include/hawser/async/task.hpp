@@ -4,6 +4,7 @@
 #include <hawser/async/frame_pool.hpp>
 #include <hawser/async/wait.hpp>
 #include <hawser/base/contract.hpp>
+#include <hawser/base/export.hpp>
 
 #include <coroutine>
 #include <cstddef>
@@ -24,8 +25,8 @@ namespace detail {
 // the child is left for the outermost of these calls: the stack unwinds, and it is started from there. What such builds still pay is a
 // frame of the stack per level when a chain of tasks that had to wait ends from its bottom up.
 inline constexpr unsigned nested_starts_max = 64;
-inline constinit thread_local std::coroutine_handle<> late_start;
-void run_late_starts();
+HAWSER_API inline constinit thread_local std::coroutine_handle<> late_start;
+HAWSER_API void run_late_starts();
 
 class promise_base : public pooled_frame {
  public:
@@ -210,10 +211,10 @@ class epilogue {
   explicit epilogue(std::coroutine_handle<promise_type> h) noexcept : coroutine_(h) {}
   std::coroutine_handle<promise_type> coroutine_;
 };
-epilogue stop_loop(loop& on);
+HAWSER_API epilogue stop_loop(loop& on);
 
 // Turns the loop until the coroutine has ended, which must stop the loop. Its first step runs inside a turn.
-void drive(loop& on, std::coroutine_handle<> root);
+HAWSER_API void drive(loop& on, std::coroutine_handle<> root);
 
 }  // namespace detail
 

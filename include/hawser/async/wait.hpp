@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include <hawser/base/export.hpp>
 #include <hawser/base/intrusive.hpp>
 #include <hawser/io/loop.hpp>
 
@@ -24,14 +25,14 @@ struct running {
   execution* root;
   running* outer;
 };
-inline constinit thread_local running* innermost = nullptr;
+HAWSER_API inline constinit thread_local running* innermost = nullptr;
 
 inline execution* current_execution() noexcept { return innermost ? innermost->root : nullptr; }
-void finish_condemned(execution* root) noexcept;
-bool condemned(const execution* root) noexcept;
+HAWSER_API void finish_condemned(execution* root) noexcept;
+HAWSER_API bool condemned(const execution* root) noexcept;
 
 // Coroutines that co_await has started on the stack below (task.hpp).
-inline constinit thread_local unsigned nested_starts = 0;
+HAWSER_API inline constinit thread_local unsigned nested_starts = 0;
 // Whoever resumes a coroutine counts anew, so that a start which was put off happens before he goes on.
 class own_starts {
  public:

@@ -3,6 +3,7 @@
 
 #include <hawser/base/bytes.hpp>
 #include <hawser/base/contract.hpp>
+#include <hawser/base/export.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -26,7 +27,7 @@ struct segment {
   std::uint32_t capacity;
   std::byte* bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
 };
-void release(segment* s) noexcept;
+HAWSER_API void release(segment* s) noexcept;
 }  // namespace detail
 
 // An owning slice of pooled memory, 16 bytes. Copying shares the segment. Readers see it as a byte_view. It may outlive the
@@ -100,7 +101,7 @@ class chunk {
 
 // Segments by size class, with a free list each. Belongs to one loop's thread. Destroying it while chunks are alive is allowed:
 // their memory is freed with the last of them.
-class buffer_pool {
+class HAWSER_API buffer_pool {
  public:
   // cached_bytes_max: free memory that is kept for reuse; beyond it, segments go back to the heap.
   explicit buffer_pool(std::size_t cached_bytes_max = std::size_t{16} << 20);
@@ -127,7 +128,7 @@ class buffer_pool {
 
 // While it lives, keep() shares this chunk's segment: an engine lends its receive buffer for the length of a handler's call, and
 // looks afterwards whether it is still unique(). One at a time for each pool.
-class lending {
+class HAWSER_API lending {
  public:
   lending(buffer_pool& pool, const chunk& segment) noexcept;
   ~lending();
@@ -139,7 +140,7 @@ class lending {
 };
 
 // Up to 64 chunks in order: the scatter list of one send. Holds one pooled segment while it is not empty, nothing when idle.
-class chain {
+class HAWSER_API chain {
  public:
   static constexpr std::size_t slots = 64;
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include <hawser/base/export.hpp>
+
 namespace hawser {
 
 // Prints "hawser: contract broken: <message> (<condition>) at <file>:<line>" to standard error and aborts.
-[[noreturn]] void contract_broken(const char* condition, const char* message, const char* file, int line) noexcept;
+[[noreturn]] HAWSER_API void contract_broken(const char* condition, const char* message, const char* file, int line) noexcept;
 
 }  // namespace hawser
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include <hawser/base/export.hpp>
+
 #include <cstdint>
 #include <expected>
 #include <string_view>
@@ -65,20 +67,20 @@ enum class errc : int {
   out_of_memory_budget,    // a limit in bytes was reached
 };
 
-const std::error_category& hawser_category() noexcept;
+HAWSER_API const std::error_category& hawser_category() noexcept;
 inline std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), hawser_category()}; }
 
 // code must be >= 0x10000.
-std::error_code make_application_error(std::uint32_t code) noexcept;
+HAWSER_API std::error_code make_application_error(std::uint32_t code) noexcept;
 // The error for a code that arrived on the wire. A peer cannot forge local errors: numbers that are no wire code, errc::connection_lost
 // (local by nature) and 0 become errc::internal.
-std::error_code error_from_wire(std::uint32_t code) noexcept;
+HAWSER_API std::error_code error_from_wire(std::uint32_t code) noexcept;
 // The code that travels for this error: wire and application codes are themselves, every other error is errc::internal.
-std::uint32_t error_to_wire(std::error_code error) noexcept;
+HAWSER_API std::uint32_t error_to_wire(std::error_code error) noexcept;
 // The error for an errno value: hawser's own where a program would decide on it, else std::system_category's.
-std::error_code error_from_errno(int number) noexcept;
+HAWSER_API std::error_code error_from_errno(int number) noexcept;
 // What a person can do about it; empty when there is nothing to add to message().
-std::string_view remedy(std::error_code error) noexcept;
+HAWSER_API std::string_view remedy(std::error_code error) noexcept;
 
 // A value or the reason why there is none.
 template <class T = void>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include <hawser/base/export.hpp>
+
 #include <atomic>
 #include <cstdint>
 #include <string_view>
@@ -23,14 +25,14 @@ struct log_record {
 // Hook and context change together, from any thread; the former hook may still be running in another thread when set_log_hook()
 // returns. Each different pair of the two costs 24 bytes that are never given back.
 using log_hook = void (*)(const log_record&, void* context);
-void set_log_hook(log_hook hook, void* context) noexcept;
+HAWSER_API void set_log_hook(log_hook hook, void* context) noexcept;
 // Nothing at or below `most` is dropped for `part`; everything else costs one load and a branch.
-void set_log_level(log_part part, log_level most) noexcept;
-void set_log_silent(log_part part) noexcept;
+HAWSER_API void set_log_level(log_part part, log_level most) noexcept;
+HAWSER_API void set_log_silent(log_part part) noexcept;
 
 namespace detail {
-extern std::atomic<std::uint8_t> log_threshold[6];  // level + 1; 0 = silent
-void log_line(log_level level, log_part part, std::string_view peer, std::uint64_t connection, const char* format, ...) noexcept
+HAWSER_API extern std::atomic<std::uint8_t> log_threshold[6];  // level + 1; 0 = silent
+HAWSER_API void log_line(log_level level, log_part part, std::string_view peer, std::uint64_t connection, const char* format, ...) noexcept
     __attribute__((format(printf, 5, 6)));
 }  // namespace detail
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <hawser/base/error.hpp>
+#include <hawser/base/export.hpp>
 
 #include <array>
 #include <cstddef>
@@ -15,7 +16,7 @@ namespace hawser {
 //   "127.0.0.1:7000"  "[::1]:7000"  "[fe80::1%eth0]:7000"  ":7000" (every address, IPv6 and IPv4)  "host.example:7000"
 //   "unix:/path"  "unix:@name" (Linux's abstract names: no file)
 // Port 0 asks the system for a free one. A host name is resolved when it is dialled or listened on, never here.
-class endpoint {
+class HAWSER_API endpoint {
  public:
   enum class family : std::uint8_t { none, ipv4, ipv6, unix_path, host_name };
 

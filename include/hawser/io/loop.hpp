@@ -2,6 +2,7 @@
 #pragma once
 
 #include <hawser/base/buffer.hpp>
+#include <hawser/base/export.hpp>
 #include <hawser/base/intrusive.hpp>
 #include <hawser/base/time.hpp>
 #include <hawser/io/engine.hpp>
@@ -30,7 +31,7 @@ enum class engine_choice : std::uint8_t { automatic, epoll, uring };
 
 // Why loops cannot have engine_choice::uring here, and what helps against it, for a person to read; empty: they can. Tries a small ring,
 // for at most a second, the first time that somebody asks or makes a loop.
-std::string uring_refusal();
+HAWSER_API std::string uring_refusal();
 
 struct loop_options {
   engine_choice engine = engine_choice::automatic;      // HAWSER_ENGINE=epoll|uring|auto overrides `automatic`
@@ -42,10 +43,10 @@ struct loop_options {
 
 namespace detail { class remote_state; }
 class loop;
-bool may_complete_at_once(const loop& on) noexcept;
+HAWSER_API bool may_complete_at_once(const loop& on) noexcept;
 
 // The way into a loop from other threads: copyable, any thread, may outlive the loop.
-class remote {
+class HAWSER_API remote {
  public:
   remote() noexcept = default;
   // Queues `work` to run on the loop's thread; one producer's work keeps its order. `bytes` is what it counts against
@@ -67,7 +68,7 @@ class remote {
 //
 // An exception that leaves a handler, a timer, a job or posted work ends the program (std::terminate) where it was thrown: what
 // it interrupted cannot be taken up again. Tasks hand theirs to whom awaits them.
-class loop {
+class HAWSER_API loop {
  public:
   explicit loop(const loop_options& options = {});                                // aborts when no engine can be made: no descriptors, or see uring_refusal()
   loop(std::unique_ptr<io::engine> engine, const loop_options& options = {});
@@ -104,7 +105,7 @@ class loop {
   std::uint64_t turns() const noexcept { return turns_; }
 
  private:
-  struct parts;
+  struct HAWSER_LOCAL parts;
   friend bool may_complete_at_once(const loop& on) noexcept;
   bool turn(instant wait_until) noexcept;
   std::size_t run_due();

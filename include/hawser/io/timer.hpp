@@ -2,6 +2,7 @@
 #pragma once
 
 #include <hawser/base/contract.hpp>
+#include <hawser/base/export.hpp>
 #include <hawser/base/intrusive.hpp>
 #include <hawser/base/time.hpp>
 
@@ -33,7 +34,7 @@ class timer_place {
 
 // Something that happens once at an instant. Owned by its user, 32 bytes; destroying it disarms it. Loop thread only.
 // Timers that are due fire in the order of their instants, ties in the order of arming; never from inside arm().
-class timer : public timer_place {
+class HAWSER_API timer : public timer_place {
  public:
   timer() noexcept = default;
   timer(const timer&) = delete;

@@ -3,6 +3,7 @@
 
 #include <hawser/async/task.hpp>
 #include <hawser/base/error.hpp>
+#include <hawser/base/export.hpp>
 #include <hawser/io/endpoint.hpp>
 #include <hawser/io/engine.hpp>
 #include <hawser/io/loop.hpp>
@@ -21,7 +22,7 @@ struct dial_options {
 };
 
 // A connected socket on its way to its owner: reading is paused, so nothing that arrives is lost. Closed when dropped. Loop thread only.
-class connected_socket {
+class HAWSER_API connected_socket {
  public:
   connected_socket() noexcept;
   connected_socket(connected_socket&&) noexcept;
@@ -40,14 +41,14 @@ class connected_socket {
 
  private:
   friend class dialer;
-  struct parked;
+  struct HAWSER_LOCAL parked;
   explicit connected_socket(std::unique_ptr<parked> socket) noexcept;
   std::unique_ptr<parked> parked_;
 };
 
 // Connects to an endpoint. A host name is looked up, and its addresses race (RFC 8305): first to connect wins, the others are closed.
 // Destroying it gives up: nothing is called any more. Allocates a handful of blocks per dial.
-class dialer {
+class HAWSER_API dialer {
  public:
   // Errors: address_invalid, name_not_found, resolve_timeout, connect_timeout, connection_refused, unreachable, permission_denied,
   // too_many_descriptors, self_connect (a port of this machine answered itself), out_of_memory_budget; of several
@@ -60,11 +61,11 @@ class dialer {
   dialer& operator=(const dialer&) = delete;
 
  private:
-  struct race;
+  struct HAWSER_LOCAL race;
   std::unique_ptr<race> race_;
 };
 
 // The same as a coroutine. Dropping the task gives up.
-task<result<connected_socket>> dial(loop& on, endpoint where, dial_options options = {});
+HAWSER_API task<result<connected_socket>> dial(loop& on, endpoint where, dial_options options = {});
 
 }  // namespace hawser

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <hawser/base/error.hpp>
+#include <hawser/base/export.hpp>
 #include <hawser/io/endpoint.hpp>
 #include <hawser/io/engine.hpp>
 #include <hawser/io/loop.hpp>
@@ -27,7 +28,7 @@ namespace detail { struct admissions; }
 
 // One accepted connection's place in its listener's count, 8 bytes. Its owner keeps it as long as the connection lives, and says
 // when its handshake is through. May outlive the listener. Loop thread only.
-class admission {
+class HAWSER_API admission {
  public:
   admission() noexcept = default;
   admission(admission&& other) noexcept : counted_(std::exchange(other.counted_, 0)) {}
@@ -71,7 +72,7 @@ struct listener_statistics {
 
 // Listens on one or several endpoints; host names are resolved without blocking, and each of their addresses is listened on.
 // Connections survive stop() and the listener. Nothing is called from inside its own calls. Loop thread only.
-class listener {
+class HAWSER_API listener {
  public:
   listener(loop& on, std::span<const endpoint> where, const listener_options& options, listener_events& events);
   listener(loop& on, const endpoint& where, const listener_options& options, listener_events& events)
@@ -96,7 +97,7 @@ class listener {
   listener_statistics stats() const noexcept;
 
  private:
-  struct parts;
+  struct HAWSER_LOCAL parts;
   std::unique_ptr<parts> parts_;
 };
 

@@ -4,6 +4,7 @@
 #include <hawser/async/wait.hpp>
 #include <hawser/base/buffer.hpp>
 #include <hawser/base/error.hpp>
+#include <hawser/base/export.hpp>
 #include <hawser/base/time.hpp>
 #include <hawser/peer/connection.hpp>
 
@@ -35,7 +36,7 @@ struct header {
 // Each operation is awaited at once, at most one read and one write of a channel at a time; dropping the awaiting task takes it
 // back. Errors of all of them: the reason with which the other side or this side ended the channel (cancelled, deadline,
 // connection_lost, the handler's code ...).
-class channel {
+class HAWSER_API channel {
  public:
   class read_operation;
   class write_operation;
@@ -93,7 +94,7 @@ class channel {
 // answer ends too (as by finish()). When the caller cancels, its deadline passes or the connection is lost, the operation that the
 // task waits for answers the reason; a task that waits for something else asks cancelled(), or is dropped with
 // request_options::drop_on_cancel.
-class request : public channel {
+class HAWSER_API request : public channel {
  public:
   connection caller() const noexcept { return with(); }
   std::optional<duration> deadline() const noexcept;        // time left; nothing: none was given
@@ -114,7 +115,7 @@ class request : public channel {
 
 // A request that this side makes. Between peer::prepare() and start(), writes are kept here (up to the watermark); start() sends
 // them with the request, in one frame when the body is complete and fits.
-class outgoing_request : public channel {
+class HAWSER_API outgoing_request : public channel {
  public:
   outgoing_request() noexcept = default;
   // Errors: not_connected, too_many_calls (the local queue is full). Beyond the peer's channel limit the request waits in order.
@@ -133,7 +134,7 @@ class outgoing_request : public channel {
 };
 
 // Awaited at once: result<chunk>.
-class [[nodiscard]] channel::read_operation {
+class [[nodiscard]] HAWSER_API channel::read_operation {
  public:
   enum class mode : std::uint8_t { some, at_least, all };
   read_operation(detail::channel_state* state, mode how, std::size_t count) noexcept : state_(state), count_(count), how_(how) {}
@@ -154,7 +155,7 @@ class [[nodiscard]] channel::read_operation {
 };
 
 // Awaited at once: result<>.
-class [[nodiscard]] channel::write_operation {
+class [[nodiscard]] HAWSER_API channel::write_operation {
  public:
   write_operation(detail::channel_state* state, byte_view bytes) noexcept : state_(state), bytes_(bytes) {}
   write_operation(detail::channel_state* state, chunk bytes) noexcept : state_(state), owned_(std::move(bytes)) {}
@@ -177,7 +178,7 @@ class [[nodiscard]] channel::write_operation {
 inline channel::write_operation channel::write(std::string_view text) { return write(as_bytes(text)); }
 
 // Awaited at once: result<>; then answer_header() has them.
-class [[nodiscard]] channel::headers_operation {
+class [[nodiscard]] HAWSER_API channel::headers_operation {
  public:
   explicit headers_operation(detail::channel_state* state) noexcept : state_(state) {}
   headers_operation(const headers_operation&) = delete;

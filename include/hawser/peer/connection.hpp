@@ -3,6 +3,7 @@
 
 #include <hawser/base/buffer.hpp>
 #include <hawser/base/error.hpp>
+#include <hawser/base/export.hpp>
 #include <hawser/base/time.hpp>
 #include <hawser/io/endpoint.hpp>
 
@@ -31,7 +32,7 @@ struct connection_statistics {
 
 // A handle to one connection with another peer: 8 bytes, copied freely, loop thread only. It stays valid after the connection
 // has ended: then is_open() is false and everything that would send answers errc::not_connected.
-class connection {
+class HAWSER_API connection {
  public:
   connection() noexcept = default;
   connection(const connection&) noexcept;

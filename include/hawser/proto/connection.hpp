@@ -3,6 +3,7 @@
 
 #include <hawser/base/buffer.hpp>
 #include <hawser/base/error.hpp>
+#include <hawser/base/export.hpp>
 #include <hawser/base/time.hpp>
 #include <hawser/proto/limits.hpp>
 
@@ -101,7 +102,7 @@ struct open_options {
 //                             frames of one turn
 //   before accept()           96 KiB and what one read brings
 // Not thread-safe. Nothing here throws.
-class connection {
+class HAWSER_API connection {
  public:
   // settings must outlive the connection. who: read during construction only. seed: entropy for hashing and ping payloads.
   connection(role side, const settings& with, const identity& who, buffer_pool& pool, instant now, std::uint64_t seed);
@@ -184,7 +185,7 @@ class connection {
   statistics stats() const noexcept;
 
  private:
-  struct parts;
+  struct HAWSER_LOCAL parts;
   std::unique_ptr<parts> parts_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <hawser/base/bytes.hpp>
+#include <hawser/base/export.hpp>
 
 #include <array>
 #include <cstddef>
@@ -31,7 +32,7 @@ inline constexpr std::uint64_t application_first = 0x80;  // from here on: the a
 inline constexpr std::uint64_t header = 0x80;           // `varint key length | key | value`: one named header, as requests and answers use them
 }  // namespace tlv
 
-struct tlv_item {
+struct HAWSER_API tlv_item {
   std::uint64_t type = 0;
   byte_view value;                 // into the bytes that are read
 
@@ -49,7 +50,7 @@ struct header_item {
 };
 
 // Walks a list in place. Copies nothing, allocates nothing; the bytes must outlive the reader and what it gave out.
-class tlv_reader {
+class HAWSER_API tlv_reader {
  public:
   explicit tlv_reader(byte_view bytes) noexcept : bytes_(bytes) {}
 
@@ -70,13 +71,13 @@ class tlv_reader {
 };
 
 // Splits an item of type tlv::header; nothing when the item is another one or is broken.
-std::optional<header_item> as_header(const tlv_item& item) noexcept;
+HAWSER_API std::optional<header_item> as_header(const tlv_item& item) noexcept;
 
 // True when the bytes are a complete list of items.
-bool tlv_well_formed(byte_view bytes) noexcept;
+HAWSER_API bool tlv_well_formed(byte_view bytes) noexcept;
 
 // Builds a list in memory of its own. bytes() stays valid until the next call that adds, or clear().
-class tlv_writer {
+class HAWSER_API tlv_writer {
  public:
   tlv_writer& add(std::uint64_t type, byte_view value);          // types and lengths up to 2^56 - 1
   tlv_writer& add_u8(std::uint64_t type, std::uint8_t value);

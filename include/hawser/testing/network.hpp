@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include <hawser/base/export.hpp>
 #include <hawser/base/time.hpp>
 #include <hawser/io/endpoint.hpp>
 #include <hawser/io/loop.hpp>
@@ -70,7 +71,7 @@ namespace sim { class world; }
 
 // While it lives, ids and seeds that this thread draws (io/entropy.hpp) follow from the seed as well. Of several networks at a time
 // the one made last must be destroyed first.
-class network {
+class HAWSER_API network {
  public:
   explicit network(std::uint64_t seed = 1);
   explicit network(const network_options& options);

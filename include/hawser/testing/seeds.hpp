@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include <hawser/base/export.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -11,9 +13,9 @@ namespace hawser::testing {
 
 // The seeds that a randomised test is to run with: 1, 2, ... count. HAWSER_SEED=n in the environment leaves the one seed n (to
 // replay a failure); HAWSER_SEEDS=n changes the count (a longer search).
-std::vector<std::uint64_t> seeds(std::size_t count);
+HAWSER_API std::vector<std::uint64_t> seeds(std::size_t count);
 
 // The command line that runs `program` once more with this seed: "HAWSER_SEED=7 ./dev sim program".
-std::string replay_command(std::uint64_t seed, std::string_view program);
+HAWSER_API std::string replay_command(std::uint64_t seed, std::string_view program);
 
 }  // namespace hawser::testing

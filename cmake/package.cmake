@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# What `cmake --install` puts where: headers, libraries, the files by which CMake and pkg-config find them, licences. The tree may be
+# moved afterwards: every path in it is relative to where its file lies. cli/ installs the command.
+include(CMakePackageConfigHelpers)
+
+get_property(hawser_floors GLOBAL PROPERTY HAWSER_FLOORS)
+list(TRANSFORM hawser_floors PREPEND hawser_ OUTPUT_VARIABLE floor_targets)
+set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/hawser)
+set(pkgconfig_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+install(TARGETS hawser ${floor_targets} EXPORT hawserTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT hawserTargets NAMESPACE hawser:: DESTINATION ${cmake_dir})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/hawser TYPE INCLUDE)
+install(FILES LICENSE LICENSE-APACHE LICENSE-MIT CHANGELOG.md TYPE DOC)
+
+# -- CMake: hawserConfig.cmake asks again for what the archives were linked to; a shared library needs nothing of its user
+set(hawser_modules)
+if(NOT BUILD_SHARED_LIBS)
+  foreach(target IN LISTS floor_targets)
+    get_target_property(modules ${target} HAWSER_PKGCONFIG)
+    list(APPEND hawser_modules ${modules})
+  endforeach()
+endif()
+configure_package_config_file(cmake/hawserConfig.cmake.in hawserConfig.cmake INSTALL_DESTINATION ${cmake_dir}
+  NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+write_basic_package_version_file(hawserConfigVersion.cmake COMPATIBILITY SameMinorVersion)   # from 1.0 on: SameMajorVersion
+install(FILES ${PROJECT_BINARY_DIR}/hawserConfig.cmake ${PROJECT_BINARY_DIR}/hawserConfigVersion.cmake DESTINATION ${cmake_dir})
+
+# -- pkg-config: hawser.pc for everything, hawser-proto.pc and its kin for those who want less
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig OUTPUT_VARIABLE pc_prefix)
+cmake_path(APPEND pc_includedir "\${prefix}" ${CMAKE_INSTALL_INCLUDEDIR})
+cmake_path(APPEND pc_libdir "\${prefix}" ${CMAKE_INSTALL_LIBDIR})
+
+#   hawser_pkgconfig(hawser-io hawser_io REQUIRES hawser-base PRIVATE liburing>=2.3)
+function(hawser_pkgconfig pc_name target)
+  cmake_parse_arguments(ARG "" "" "REQUIRES;PRIVATE" ${ARGN})
+  get_target_property(type ${target} TYPE)
+  list(JOIN ARG_REQUIRES ", " pc_requires)
+  set(pc_flags -I\${includedir})
+  if(type STREQUAL "INTERFACE_LIBRARY")
+    set(pc_libs)
+  else()
+    set(pc_libs -L\${libdir} -l${target})
+  endif()
+  if(type STREQUAL "SHARED_LIBRARY")
+    list(APPEND pc_flags -DHAWSER_SHARED)
+  elseif(type STREQUAL "STATIC_LIBRARY")
+    list(JOIN ARG_PRIVATE ", " pc_requires_private)
+    string(REGEX REPLACE "([<>=]+)" " \\1 " pc_requires_private "${pc_requires_private}")
+    set(pc_libs_private -pthread)
+  endif()
+  foreach(words pc_flags pc_libs pc_libs_private)
+    list(JOIN ${words} " " ${words})
+  endforeach()
+  configure_file(cmake/hawser.pc.in ${pc_name}.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/${pc_name}.pc DESTINATION ${pkgconfig_dir})
+endfunction()
+
+foreach(floor IN LISTS hawser_floors)
+  get_target_property(links hawser_${floor} HAWSER_LINKS)
+  get_target_property(modules hawser_${floor} HAWSER_PKGCONFIG)
+  get_target_property(type hawser_${floor} TYPE)
+  if(BUILD_SHARED_LIBS)
+    set(links hawser)
+  endif()
+  list(TRANSFORM links REPLACE hawser_ hawser-)
+  hawser_pkgconfig(hawser-${floor} hawser_${floor} REQUIRES ${links} PRIVATE ${modules})
+endforeach()
+if(BUILD_SHARED_LIBS)
+  hawser_pkgconfig(hawser hawser)
+else()
+  hawser_pkgconfig(hawser hawser REQUIRES hawser-peer)
+endif()
