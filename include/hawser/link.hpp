@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <memory>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 struct link_statistics {
   std::uint64_t bytes_received = 0;
@@ -123,4 +123,4 @@ class HAWSER_API link final : private io::socket_events, private io::flushable, 
 
 static_assert(sizeof(void*) != 8 || sizeof(link) <= 128, "a link without stages is at most 128 bytes");
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

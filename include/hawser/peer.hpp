@@ -24,7 +24,7 @@
 #include <string_view>
 #include <vector>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 namespace detail {
 class channel_state;
@@ -243,4 +243,4 @@ class [[nodiscard]] HAWSER_API call_operation {
   std::size_t answer_bytes_max_;
 };
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -14,7 +14,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-namespace hawser {
+namespace hawser::inline v0 {
 namespace {
 
 constexpr std::size_t step_bytes = 128;
@@ -106,4 +106,4 @@ void release_frame(void* frame, std::size_t bytes) noexcept {
 }
 
 }  // namespace detail
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-namespace hawser {
+namespace hawser::inline v0 {
 namespace {
 
 bool runs_now(const detail::execution* one) noexcept {
@@ -89,4 +89,4 @@ void scope::failed(std::exception_ptr reason) noexcept {
   std::abort();
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -3,7 +3,7 @@
 #include <hawser/async/task.hpp>
 #include <hawser/async/wait.hpp>
 
-namespace hawser {
+namespace hawser::inline v0 {
 namespace {
 
 constexpr unsigned immediate_completions_max = 256;
@@ -48,4 +48,4 @@ void sleep_awaiter::await_suspend(std::coroutine_handle<> coroutine) {
 
 void sleep_awaiter::on_timer() { detail::resume(coroutine_, root_); }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

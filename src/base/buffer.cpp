@@ -22,7 +22,7 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) static_cast<void>(0)
 #endif
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 namespace detail {
 namespace {
@@ -213,4 +213,4 @@ void chain::clear() noexcept {
   bytes_ = 0;
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 void contract_broken(const char* condition, const char* message, const char* file, int line) noexcept {
   std::fprintf(stderr, "hawser: contract broken: %s (%s) at %s:%d\n", message, condition, file, line);
@@ -12,4 +12,4 @@ void contract_broken(const char* condition, const char* message, const char* fil
   std::abort();
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <string>
 
-namespace hawser {
+namespace hawser::inline v0 {
 namespace {
 
 struct entry {
@@ -141,4 +141,4 @@ std::string_view remedy(std::error_code error) noexcept {
   return e ? e->remedy : "";
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-namespace hawser {
+namespace hawser::inline v0 {
 namespace {
 
 constexpr std::array<std::string_view, 4> level_names = {"error", "warning", "info", "debug"};
@@ -108,4 +108,4 @@ void set_log_level(log_part part, log_level most) noexcept {
 
 void set_log_silent(log_part part) noexcept { detail::log_threshold[static_cast<std::size_t>(part)].store(0, std::memory_order_relaxed); }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

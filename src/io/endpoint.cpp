@@ -9,7 +9,7 @@
 #include <charconv>
 #include <cstring>
 
-namespace hawser {
+namespace hawser::inline v0 {
 namespace {
 
 constexpr std::string_view unix_prefix = "unix:";
@@ -199,4 +199,4 @@ std::string endpoint::text() const {
   return out + "]:" + std::to_string(port_);
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

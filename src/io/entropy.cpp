@@ -9,7 +9,7 @@
 #include <cstring>
 #include <utility>
 
-namespace hawser {
+namespace hawser::inline v0 {
 namespace {
 
 constinit thread_local dangerous_fixed_entropy* fixed = nullptr;
@@ -51,4 +51,4 @@ std::uint64_t draw_seed() noexcept {
 dangerous_fixed_entropy::dangerous_fixed_entropy(std::uint64_t seed) noexcept : state_(seed), outer_(std::exchange(fixed, this)) {}
 dangerous_fixed_entropy::~dangerous_fixed_entropy() { fixed = outer_; }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-namespace hawser {
+namespace hawser::inline v0 {
 namespace {
 
 // What one pass over jobs, or over work from other threads, runs at most: a job that posts itself for ever delays the network
@@ -186,4 +186,4 @@ duration loop::next_timeout() noexcept {
   return std::max(next - engine_->now(), duration::zero());
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

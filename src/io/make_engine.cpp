@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <string_view>
 
-namespace hawser {
+namespace hawser::inline v0 {
 namespace io {
 namespace {
 
@@ -64,4 +64,4 @@ std::string uring_refusal() {
   return refused ? refused->text() : std::string();
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

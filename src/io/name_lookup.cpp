@@ -13,7 +13,7 @@
 #include <mutex>
 #include <thread>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 namespace {
 
 // A thread that found nothing to do for this long ends.
@@ -141,4 +141,4 @@ std::vector<endpoint> interleave_families(std::vector<endpoint> addresses) {
   return ordered;
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -12,7 +12,7 @@
 
 // The blocking half of name resolution: a few threads of the process that ask the system.
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 inline constexpr std::size_t lookup_threads_max = 4;
 inline constexpr std::size_t lookups_waiting_max = 256;
@@ -43,4 +43,4 @@ std::vector<endpoint> interleave_families(std::vector<endpoint> addresses);
 using lookup_function = std::function<result<std::vector<endpoint>>(const std::string& host, std::uint16_t port)>;
 void replace_system_lookup(lookup_function lookup);
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace hawser {
+namespace hawser::inline v0 {
 namespace detail {
 namespace {
 
@@ -154,4 +154,4 @@ result<> remote::on_writable(std::move_only_function<void()> work) const {
   return state_->on_writable(std::move(work));
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

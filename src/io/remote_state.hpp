@@ -10,7 +10,7 @@
 #include <mutex>
 #include <vector>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 // The queue between a loop and other threads: a stack that producers push onto and the loop takes whole and reverses, so that
 // work runs in the order of the pushes. All ordering that matters for sleeping is by seq_cst operations on head_, writable_
@@ -63,4 +63,4 @@ class remote_state {
   std::vector<std::move_only_function<void()>> writable_;
 };
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 namespace {
 
 // The question as its loop asked it. waiting_ belongs to the loop's thread and is null once nobody waits any more.
@@ -112,4 +112,4 @@ resolution resolve(loop& on, const endpoint& where, duration timeout, resolution
   return made;
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

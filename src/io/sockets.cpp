@@ -18,7 +18,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace hawser::io::sockets {
+namespace hawser::inline v0::io::sockets {
 namespace {
 
 // Smaller buffers than this cost throughput (a fixed size switches autotuning off) and save nothing.
@@ -295,4 +295,4 @@ void reset_on_close(int fd) noexcept {
   ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-}  // namespace hawser::io::sockets
+}  // namespace hawser::inline v0::io::sockets

@@ -13,7 +13,7 @@
 // The socket system calls that both kernel engines need, with hawser's types and errors. Descriptors are plain ints here; who
 // owns one says so.
 
-namespace hawser::io::sockets {
+namespace hawser::inline v0::io::sockets {
 
 // A descriptor with an owner; -1: none.
 class descriptor {
@@ -84,4 +84,4 @@ void reset_on_close(int fd) noexcept;
 // Sends RST now, whoever else holds the socket, and ends everything that waits for it. TCP only.
 void reset_now(int fd) noexcept;
 
-}  // namespace hawser::io::sockets
+}  // namespace hawser::inline v0::io::sockets

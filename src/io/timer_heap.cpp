@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 static_assert(sizeof(timer) <= 32, "a timer is part of every idle connection");
 
@@ -135,4 +135,4 @@ std::size_t timer_heap::fire(instant now) {
   return fired;
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

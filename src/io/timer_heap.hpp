@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 // A 4-ary heap of timers by (instant, order of arming). The key stands beside the pointer, so a comparison touches no timer;
 // each timer knows its place, so disarming is one sift. Four children a node: half the depth of a binary heap, and siblings
@@ -50,4 +50,4 @@ class timer_heap {
   std::uint32_t order_ = 0;
 };
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

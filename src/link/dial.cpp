@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 // ---- a connected socket without an owner yet ----
 
@@ -225,4 +225,4 @@ task<result<connected_socket>> dial(loop& on, endpoint where, dial_options optio
   co_return co_await wait;
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -5,7 +5,7 @@
 
 #include "link/parts.hpp"
 
-namespace hawser {
+namespace hawser::inline v0 {
 namespace {
 
 // An error_code in 34 bits: which category, and its value.
@@ -268,4 +268,4 @@ endpoint link::remote() const { return socket_ ? loop_->engine().remote_endpoint
 
 link_statistics link::stats() const noexcept { return {bytes_received_, bytes_sent_, receives_, sends_, in_flight_bytes_}; }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

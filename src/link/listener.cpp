@@ -5,7 +5,7 @@
 
 #include <vector>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 // ---- the count of connections, which outlives the listener ----
 
@@ -194,4 +194,4 @@ listener_statistics listener::stats() const noexcept {
   return now;
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 // How fast a link may read: a bucket that fills with time, is emptied by arriving bytes, and stops reading while it is in debt.
 class read_bucket {
@@ -50,4 +50,4 @@ struct link::parts {
   bool in_debt = false;                         // reading is paused for it
 };
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -4,7 +4,7 @@
 // How bytes pass a link's stages. Inward depth first, so that no stage keeps spans for longer than its own call; outward from the
 // protocol down, each stage asked for as much as the next one has room for.
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 // False: the link is gone, or no longer takes bytes.
 bool link::deliver(std::size_t at, instant now, byte_view bytes) {
@@ -94,4 +94,4 @@ std::size_t link::fill_from_stages(instant now, chain& out) {
   return parts_->stages.front()->poll_transmit(now, out, send_bytes_max - out.bytes());
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

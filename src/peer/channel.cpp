@@ -10,7 +10,7 @@
 
 // The public face of channels: checks, and hands over to channel_state.
 
-namespace hawser {
+namespace hawser::inline v0 {
 namespace {
 
 detail::channel_state* present(detail::channel_state* state) {
@@ -152,4 +152,4 @@ bool channel::headers_operation::await_ready() {
 void channel::headers_operation::await_suspend(std::coroutine_handle<> waiter) { state_->wait(*this, waiter); }
 result<> channel::headers_operation::await_resume() { return outcome_; }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 void channel_state::give_back(std::size_t cost) {
   if (cost == 0 || !with_) return;
@@ -180,4 +180,4 @@ void channel_state::stop_reading(std::error_code reason) {
   }
 }
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

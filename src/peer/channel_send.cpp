@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 std::size_t channel_state::watermark() const noexcept {
   const peer_core* core = with_ ? with_->core() : nullptr;
@@ -174,4 +174,4 @@ result<> channel_state::respond_headers(std::span<const struct header> headers) 
   return sent;
 }
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

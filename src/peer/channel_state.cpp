@@ -10,7 +10,7 @@
 
 // How a channel begins and how it ends; channel_receive.cpp and channel_send.cpp have what lies between.
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 channel_state::channel_state(loop& on, peer_connection* with, proto::channel_kind kind) noexcept : loop_(&on), with_(with), kind_(kind) {}
 
@@ -326,4 +326,4 @@ std::optional<duration> channel_state::time_left() const noexcept {
   return std::max(deadline_ - loop_->now(), duration::zero());
 }
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

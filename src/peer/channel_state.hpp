@@ -14,7 +14,7 @@
 #include <memory>
 #include <string_view>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 class handler_run;
 class peer_connection;
@@ -167,4 +167,4 @@ class channel_state final : public counted<channel_state>,
 // Ends a handler's task: at once, or at its next suspension when it is what runs now.
 void drop_execution(execution& one) noexcept;
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

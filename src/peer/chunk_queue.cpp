@@ -8,7 +8,7 @@
 #include <memory>
 #include <new>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 namespace {
 
 constexpr std::uint32_t first_capacity = 4;
@@ -165,4 +165,4 @@ void append_growing(chunk& to, buffer_pool& pool, byte_view bytes) {
   to.grow(bytes.size());
 }
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 // What a channel has received and nobody has read: chunks in order, each with the credit that goes back when it is taken. Small
 // pieces share segments, so that one-byte frames cannot hold a segment each. Its ring comes from the pool of coroutine frames;
@@ -66,4 +66,4 @@ class chunk_queue {
 // Appends to a chunk that this caller alone fills; a fresh, larger segment when it is full.
 void append_growing(chunk& to, buffer_pool& pool, byte_view bytes);
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

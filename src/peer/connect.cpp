@@ -6,7 +6,7 @@
 
 #include <utility>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 task<result<connection>> peer_core::connect(ref<peer_core> core, endpoint where) {
   const ref<peer_core> self = std::move(core);      // a local: it must outlive the waits below
@@ -33,4 +33,4 @@ task<result<connection>> peer_core::connect(ref<peer_core> core, endpoint where)
   co_return co_await verdict;
 }
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 connection::connection(detail::peer_connection* state) noexcept : state_(state) {
   if (state_) state_->retain();
@@ -57,4 +57,4 @@ void connection::set_user_state(std::shared_ptr<void> state) const {
 }
 void* connection::user_pointer() const noexcept { return state_ ? state_->user_state().get() : nullptr; }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -7,7 +7,7 @@
 
 // What the protocol core says, one event at a time.
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 void peer_connection::dispatch(const proto::event& e) {
   using kind = proto::event_kind;
@@ -128,4 +128,4 @@ void peer_connection::on_go_away() {
   fail_queued(make_error_code(errc::refused));
 }
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

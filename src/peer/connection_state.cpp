@@ -10,7 +10,7 @@
 
 // Between link and protocol core: input, output, the end. handshake.cpp has the beginning, connection_events.cpp what the core says.
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 namespace {
 
 constexpr std::size_t corked_bytes_max = 64 * 1024;
@@ -411,4 +411,4 @@ void peer_connection::on_closed(std::error_code reason) {
   if (!self_ && link_.alive()) link_.close();
 }
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 class lane;
 class self_pair;
@@ -199,4 +199,4 @@ static_assert(sizeof(void*) != 8 || sizeof(peer_connection) <= 520, "what an idl
 
 std::error_code error_of_code(std::uint32_t code) noexcept;
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <utility>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 peer_core::peer_core(loop& on, peer& owner, peer_options options)
     : loop_(&on), owner_(&owner), options_(std::move(options)), ending_(on) {
@@ -217,4 +217,4 @@ void peer_core::run_ended() noexcept {
   perhaps_idle();
 }
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

@@ -17,7 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 class peer_connection;
 class self_pair;
@@ -138,4 +138,4 @@ class peer_core final : public counted<peer_core> {
 // 1-64 bytes of UTF-8.
 bool valid_name(std::string_view name) noexcept;
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

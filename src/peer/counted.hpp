@@ -7,7 +7,7 @@
 
 // Ownership inside one loop's thread: plain counts, no atomics.
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 template <class T>
 class counted {
@@ -54,4 +54,4 @@ class ref {
   T* to_ = nullptr;
 };
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

@@ -7,7 +7,7 @@
 
 #include <memory>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 // One endpoint on which a peer listens.
 class doorway final : public listener_events {
@@ -40,4 +40,4 @@ class doorway final : public listener_events {
   listener listener_;
 };
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

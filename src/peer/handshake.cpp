@@ -6,7 +6,7 @@
 // From a socket to an open connection: who is let in, and which of two connections to the same peer stays: both ends
 // keep the same one, because the peer with the smaller id decides and the other waits for what it does.
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 namespace {
 
 // How long the peer with the larger id waits for the other one to decide; it does not when parallel connections are fine with it.
@@ -170,4 +170,4 @@ void peer_connection::close_as_duplicate() {
   close(static_cast<std::uint32_t>(errc::duplicate), duration::zero(), "another connection stays");
 }
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <utility>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 result<> remote_sender::send(byte_view message) {
   if (!lane_) return failure(errc::not_connected);
@@ -131,4 +131,4 @@ void lane::depart() noexcept {
 }
 
 }  // namespace detail
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -11,7 +11,7 @@
 #include <mutex>
 #include <vector>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 class peer_connection;
 
@@ -52,4 +52,4 @@ class lane final : public std::enable_shared_from_this<lane> {
   peer_connection* to_;                      // the connection owns this lane, and says when it goes
 };
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

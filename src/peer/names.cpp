@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 bool peer_hooks::accept_socket(const endpoint&) { return true; }
 result<> peer_hooks::admit(const introduction&) { return {}; }
@@ -43,4 +43,4 @@ bool valid_name(std::string_view name) noexcept {
 }
 
 }  // namespace detail
-}  // namespace hawser
+}  // namespace hawser::inline v0

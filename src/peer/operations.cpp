@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <bit>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 duration operation_statistics::percentile(double part) const noexcept {
   std::uint64_t total = 0;
@@ -95,4 +95,4 @@ std::vector<operation_statistics> operation_registry::statistics() const {
 }
 
 }  // namespace detail
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 // How a request or a call ended. `none`: it runs.
 enum class outcome : std::uint8_t { none, answered, failed, refused, cancelled, expired, lost };
@@ -52,4 +52,4 @@ class operation_registry {
   std::unordered_map<std::string, std::unique_ptr<operation_entry>, text_hash, std::equal_to<>> entries_;
 };
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

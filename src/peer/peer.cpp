@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 using detail::peer_connection;
 
@@ -204,4 +204,4 @@ bool call_operation::await_ready() {
 void call_operation::await_suspend(std::coroutine_handle<> waiter) { waiter_.suspend(waiter); }
 result<chunk> call_operation::await_resume() { return std::move(outcome_); }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

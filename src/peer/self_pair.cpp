@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 namespace {
 
 constexpr std::size_t carried_bytes_max = 256 * 1024;      // per direction and pass, so that a pair delays nobody
@@ -90,4 +90,4 @@ void self_pair::on_timer() {
   pump_later();
 }
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

@@ -6,7 +6,7 @@
 #include <hawser/io/loop.hpp>
 #include <hawser/io/timer.hpp>
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 class peer_connection;
 class peer_core;
@@ -35,4 +35,4 @@ class self_pair final : public counted<self_pair>, private io::job, private io::
   bool over_ = false;
 };
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

@@ -9,7 +9,7 @@
 
 // How a handler's task runs: beside its connection, in a frame of its own, which keeps what it stands on.
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 namespace {
 
 bool runs_now(const execution& one) noexcept {
@@ -120,4 +120,4 @@ void channel_state::serve(peer_connection& on, const proto::event& opened, opera
   resume(coroutine, &run);
 }
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

@@ -10,7 +10,7 @@
 
 // The end of a peer: stop() waits for what runs, tear_down() does not.
 
-namespace hawser::detail {
+namespace hawser::inline v0::detail {
 
 // Until nothing is left, or the instant has come.
 class peer_core::idle_wait final : public waiter, private io::timer {
@@ -94,4 +94,4 @@ void peer_core::tear_down() {
   operations_.clear_handlers();
 }
 
-}  // namespace hawser::detail
+}  // namespace hawser::inline v0::detail

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 namespace {
 
 // The two halves of a 128-bit product: each input bit reaches each output bit.
@@ -135,4 +135,4 @@ std::size_t alias_receiver::memory_bytes() const noexcept {
   return bytes;
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -8,7 +8,7 @@
 
 // Aliases of operation names, one table per direction (spec/wire.md, section 4). Both own nothing until the first alias.
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 // The opener's side: which names the peer knows by number. Names get aliases in the order of their first use until the slots
 // are used up; later names travel as literals each time (nothing is ever evicted, so no pattern of calls can thrash the table).
@@ -64,4 +64,4 @@ class alias_receiver {
 // The hash of alias_sender: not for untrusted long input, but keyed.
 std::uint64_t keyed_hash(std::string_view text, std::uint64_t seed) noexcept;
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include <proto/bucket.hpp>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 void bucket::refill_slow(bucket_time elapsed_ms, bucket_rate rate, bucket_time now) noexcept {
   const std::uint64_t tokens = std::uint64_t{elapsed_ms} * rate.per_second / 1'000;
@@ -75,4 +75,4 @@ abuse_meter::verdict abuse_meter::judge(bucket_time now) noexcept {
   return owed > debt_max ? verdict::calm : owed > duration::zero() ? verdict::pause : verdict::sound;
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

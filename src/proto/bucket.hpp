@@ -9,7 +9,7 @@
 // Refilling buckets against abuse (spec/wire.md, section 6). A bucket may go into debt by what one read holds; the link pauses
 // reading until the debt is paid, and more than a second of debt ends the connection with errc::calm.
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 // The clock of buckets: milliseconds, modulo 2^32. One per turn is enough.
 using bucket_time = std::uint32_t;
@@ -101,4 +101,4 @@ class abuse_meter {
 };
 static_assert(sizeof(abuse_meter) <= 36);
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

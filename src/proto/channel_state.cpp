@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include <proto/channel_state.hpp>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 namespace {
 
 using state = channel_state;
@@ -183,4 +183,4 @@ constinit const std::array<detail::channel_transitions, mutation_count> detail::
     table_of(mutation::release_without_peer_terminal),
 };
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

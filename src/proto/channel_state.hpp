@@ -8,7 +8,7 @@
 // The life of a channel as one enum and one transition function: rules R1-R5 of spec/wire.md, section 3. Pure, no tables of
 // channels in sight; tests/unit/proto/channel_model_test.cpp drives two of these against each other.
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 // own_*: this side opened it. peer_*: the other side did, and this side owes a release. *_idle: the handler's work has ended.
 enum class channel_state : std::uint8_t {
@@ -112,4 +112,4 @@ constexpr bool can_send(channel_state state) noexcept { return (detail::sending_
 // The peer may still send DATA: CREDIT and STOP may be framed.
 constexpr bool can_receive(channel_state state) noexcept { return (detail::receiving_states & detail::state_bit(state)) != 0; }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <utility>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 namespace {
 
 constexpr std::uint32_t word_bits = 64;
@@ -166,4 +166,4 @@ void channel_table::trim() noexcept {
   peers_.trim();
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -13,7 +13,7 @@
 
 // The channels of one connection: an index by id, in pages that exist only where channels are or were open.
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 struct channel_queue;      // what waits to be sent; of the send queue
 struct assembly;           // a message that is not complete; of the connection
@@ -200,4 +200,4 @@ class channel_table {
   channel_id own_parity_;
 };
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

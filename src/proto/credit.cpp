@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 // ---- recv_credit
 
@@ -71,4 +71,4 @@ channel_id reassembly_budget::leave() {
 
 bool reassembly_budget::forget(channel_id channel) noexcept { return std::erase(waiting_, channel) != 0; }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

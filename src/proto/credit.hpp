@@ -15,7 +15,7 @@
 // Flow control: the ledgers of one direction, for a channel or for the connection (spec/wire.md, section 5). Pure arithmetic;
 // whoever owns a ledger sends the frames it asks for.
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 inline constexpr std::uint32_t frame_cost = 16;                   // C1: what a frame costs beyond its payload
 inline constexpr std::int64_t credit_max = 0x7fff'ffff;           // C2: outstanding credit never exceeds 2^31 - 1
@@ -199,4 +199,4 @@ class reassembly_budget {
   std::uint32_t taken_ = 0;
 };
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 namespace {
 
 constexpr std::array<std::uint8_t, 4> magic = {0xd7, 0x48, 0x57, 0x53};
@@ -147,4 +147,4 @@ std::uint8_t common_version(preface ours, preface theirs) noexcept {
   return version < ours.version_min || version < theirs.version_min ? 0 : version;
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

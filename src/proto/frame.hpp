@@ -13,7 +13,7 @@
 
 // The frame codec of HWS/1 (spec/wire.md, sections 1, 2 and 9). No state, no allocation; what runs per frame is inline.
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 enum class frame_type : std::uint8_t {
   data = 1, open = 2, credit = 3, reset = 4, stop = 5, release = 6, ping = 7, go_away = 8, hello = 9, head = 10,
@@ -174,4 +174,4 @@ std::size_t put_preface(std::byte* to, preface versions) noexcept;
 // The version that both sides speak, 0 when there is none (then errc::version).
 std::uint8_t common_version(preface ours, preface theirs) noexcept;
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 namespace {
 
 enum class field : std::uint64_t {
@@ -220,4 +220,4 @@ errc parse_hello(byte_view payload, remote_hello& out) noexcept {
   return check_limits(out.announced);
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

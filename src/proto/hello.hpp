@@ -11,7 +11,7 @@
 
 // HELLO: what each side announces of itself (spec/wire.md, section 1).
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 namespace feature {
 inline constexpr std::uint64_t schema_check = 1u << 0;
@@ -39,4 +39,4 @@ errc check_identity(const identity& who) noexcept;
 // list, a field twice, of the wrong length, below its floor or above its ceiling. Unknown fields are passed over.
 [[nodiscard]] errc parse_hello(byte_view payload, remote_hello& out) noexcept;
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 namespace {
 
 using namespace std::chrono_literals;
@@ -78,4 +78,4 @@ bool keepalive::wants_measurement(instant now) const noexcept {
   return in_flight_ == 0 && (round_trip_us_ == 0 || now - last_asked_ >= measurement_gap);
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -10,7 +10,7 @@
 
 // Liveness and round-trip time (spec/wire.md, section 9): when to ping, when to give up, how long a turn takes.
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 // Pure clockwork: it sends nothing. The client pings when a third of the idle timeout has passed without a frame received, or
 // without one sent (a peer that only listens must still see signs of life); its pings and their answers keep both sides alive.
@@ -73,4 +73,4 @@ class keepalive {
 };
 static_assert(sizeof(keepalive) <= 72);
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -9,7 +9,7 @@
 #include <chrono>
 #include <cstring>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 namespace {
 
 enum field_bit : std::uint8_t { has_operation = 0x10, has_deadline = 0x20, has_priority = 0x40, has_meta = 0x80 };
@@ -119,4 +119,4 @@ errc parse_open_block(byte_view payload, std::uint32_t block_bytes_max, std::uin
   return size > block_bytes_max ? errc::frame_size : errc{};
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -13,7 +13,7 @@
 
 // The block at the front of an OPEN's payload (spec/wire.md, section 4).
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 inline constexpr std::uint8_t urgency_default = 3;
 inline constexpr std::uint8_t urgency_max = 7;
@@ -54,4 +54,4 @@ std::size_t put_open_block(std::byte* to, const open_block& block) noexcept;
 [[nodiscard]] errc parse_open_block(byte_view payload, std::uint32_t block_bytes_max, std::uint16_t alias_slots, open_block& out,
                                     std::size_t& size) noexcept;
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

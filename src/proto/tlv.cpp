@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 namespace {
 
 template <class Integer>
@@ -139,4 +139,4 @@ tlv_writer& tlv_writer::add_header(std::string_view key, byte_view value) {
   return *this;
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 bool utf8_valid(byte_view bytes) noexcept {
   const std::size_t size = bytes.size();
@@ -41,4 +41,4 @@ bool utf8_valid(byte_view bytes) noexcept {
   return true;
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -3,9 +3,9 @@
 
 #include <hawser/base/bytes.hpp>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 // True when the bytes are well-formed UTF-8 (RFC 3629): shortest forms, no surrogates, nothing above U+10FFFF.
 bool utf8_valid(byte_view bytes) noexcept;
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 // Prefix varints (spec/wire.md, section 1): the first byte tells the size, the rest follows big endian.
 //   0xxxxxxx 1 byte, 7 bits | 10xxxxxx 2 bytes, 14 bits | 110xxxxx 4 bytes, 29 bits | 11100000 8 bytes, 56 bits
@@ -93,4 +93,4 @@ class byte_reader {
   bool failed_ = false;
 };
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

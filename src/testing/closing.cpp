@@ -5,7 +5,7 @@
 
 // How connections end: close, abort, reset, failure; and what a cut takes from them.
 
-namespace hawser::testing::sim {
+namespace hawser::inline v0::testing::sim {
 
 using namespace std::chrono_literals;
 
@@ -212,4 +212,4 @@ void world::kill(machine& host) {
   }
 }
 
-}  // namespace hawser::testing::sim
+}  // namespace hawser::inline v0::testing::sim

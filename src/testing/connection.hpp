@@ -15,7 +15,7 @@
 
 // What the systems of the simulated hosts know of a connection. Plain records; the rules are in flow.cpp, handshake.cpp and closing.cpp.
 
-namespace hawser::testing::sim {
+namespace hawser::inline v0::testing::sim {
 
 struct process;
 struct machine;
@@ -140,4 +140,4 @@ struct listener {
   fifo<side_name> backlog;
 };
 
-}  // namespace hawser::testing::sim
+}  // namespace hawser::inline v0::testing::sim

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-namespace hawser::testing::sim {
+namespace hawser::inline v0::testing::sim {
 
 // A queue in one vector: nothing allocated while empty and new, unlike std::deque, of which a connection would need four.
 template <class T>
@@ -49,4 +49,4 @@ class fifo {
   std::size_t first_ = 0;
 };
 
-}  // namespace hawser::testing::sim
+}  // namespace hawser::inline v0::testing::sim

@@ -7,7 +7,7 @@
 // How bytes get from one side to the other: into the sender's system, over the wire, into the receiver's buffer, and back as
 // acknowledgements. Congestion is not modelled: a link carries what its speed allows from the first segment on.
 
-namespace hawser::testing::sim {
+namespace hawser::inline v0::testing::sim {
 
 using namespace std::chrono_literals;
 
@@ -343,4 +343,4 @@ void world::make_ready(std::uint32_t slot, listener& l) {
   l.owner->ready.push({.is_listener = true, .slot = slot, .generation = l.generation, .side = 0});
 }
 
-}  // namespace hawser::testing::sim
+}  // namespace hawser::inline v0::testing::sim

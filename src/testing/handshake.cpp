@@ -5,7 +5,7 @@
 
 // Listening, connecting, accepting: from a SYN to two open sides.
 
-namespace hawser::testing::sim {
+namespace hawser::inline v0::testing::sim {
 
 using namespace std::chrono_literals;
 
@@ -281,4 +281,4 @@ void world::handle_syn_ack(connection& c) {
   proceed(c, 0);
 }
 
-}  // namespace hawser::testing::sim
+}  // namespace hawser::inline v0::testing::sim

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace hawser::testing::sim {
+namespace hawser::inline v0::testing::sim {
 
 using namespace std::chrono_literals;
 
@@ -206,4 +206,4 @@ bool host_engine::hand_out_bytes(connection& c, unsigned which) {
   return true;
 }
 
-}  // namespace hawser::testing::sim
+}  // namespace hawser::inline v0::testing::sim

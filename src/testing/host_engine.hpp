@@ -5,7 +5,7 @@
 
 #include <hawser/io/engine.hpp>
 
-namespace hawser::testing::sim {
+namespace hawser::inline v0::testing::sim {
 
 // The engine of one loop in the simulation: checks what its owner asks for, passes it to the world, and hands out what the world
 // has made ready. See io/engine.hpp for the contract.
@@ -53,4 +53,4 @@ class host_engine final : public io::engine {
   process& self_;
 };
 
-}  // namespace hawser::testing::sim
+}  // namespace hawser::inline v0::testing::sim

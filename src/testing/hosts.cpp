@@ -6,7 +6,7 @@
 
 // Hosts, their programs, the links between them and the names by which they are found.
 
-namespace hawser::testing::sim {
+namespace hawser::inline v0::testing::sim {
 
 machine& world::make_machine(std::string_view name, const host_options& options) {
   HAWSER_EXPECTS(!find_machine(name), "a host of that name exists");
@@ -114,4 +114,4 @@ io::name_answer world::look_up(process& by, const endpoint& host) {
   return {.addresses = std::move(found), .delay = options_.name_delay};
 }
 
-}  // namespace hawser::testing::sim
+}  // namespace hawser::inline v0::testing::sim

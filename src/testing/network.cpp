@@ -4,7 +4,7 @@
 #include "testing/host_engine.hpp"
 #include "testing/world.hpp"
 
-namespace hawser::testing {
+namespace hawser::inline v0::testing {
 
 namespace {
 
@@ -109,4 +109,4 @@ std::uint64_t network::events() const noexcept { return world_->record().events(
 void network::trace_to(std::ostream* out) { world_->record().to(out); }
 std::string network::replay_command(std::string_view program) const { return testing::replay_command(seed(), program); }
 
-}  // namespace hawser::testing
+}  // namespace hawser::inline v0::testing

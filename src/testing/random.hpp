@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace hawser::testing::sim {
+namespace hawser::inline v0::testing::sim {
 
 // splitmix64: spreads any seed, and mixes hashes.
 constexpr std::uint64_t mix(std::uint64_t x) noexcept {
@@ -42,4 +42,4 @@ class random {
   std::uint64_t state_[4];
 };
 
-}  // namespace hawser::testing::sim
+}  // namespace hawser::inline v0::testing::sim

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <optional>
 
-namespace hawser::testing {
+namespace hawser::inline v0::testing {
 
 namespace {
 
@@ -39,4 +39,4 @@ std::string replay_command(std::uint64_t seed, std::string_view program) {
   return line;
 }
 
-}  // namespace hawser::testing
+}  // namespace hawser::inline v0::testing

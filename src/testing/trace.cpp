@@ -8,7 +8,7 @@
 #include <cstring>
 #include <ostream>
 
-namespace hawser::testing::sim {
+namespace hawser::inline v0::testing::sim {
 
 namespace {
 
@@ -62,4 +62,4 @@ void trace::record(instant at, std::string_view host, std::uint32_t host_index, 
   out_->write(line, size);
 }
 
-}  // namespace hawser::testing::sim
+}  // namespace hawser::inline v0::testing::sim

@@ -8,7 +8,7 @@
 #include <iosfwd>
 #include <string_view>
 
-namespace hawser::testing::sim {
+namespace hawser::inline v0::testing::sim {
 
 enum class happening : std::uint8_t {
   connect, connected, accept, accept_error, start, bytes, end, send, sent, failed, shutdown, close, abort, listen, look_up,
@@ -36,4 +36,4 @@ class trace {
   std::ostream* out_ = nullptr;
 };
 
-}  // namespace hawser::testing::sim
+}  // namespace hawser::inline v0::testing::sim

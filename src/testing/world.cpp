@@ -10,7 +10,7 @@
 
 // Time, events, and who takes a turn when. Time moves only when no event is due and no program has anything to do.
 
-namespace hawser::testing::sim {
+namespace hawser::inline v0::testing::sim {
 
 using namespace std::chrono_literals;
 
@@ -300,4 +300,4 @@ void world::note(const connection& c, unsigned which, happening what, std::uint6
   trace_.record(now_, host.name, host.index, c.serial * 2 + which, what, count, content);
 }
 
-}  // namespace hawser::testing::sim
+}  // namespace hawser::inline v0::testing::sim

@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-namespace hawser::testing::sim {
+namespace hawser::inline v0::testing::sim {
 
 class host_engine;
 
@@ -241,4 +241,4 @@ class world {
   std::condition_variable outside_woke_;
 };
 
-}  // namespace hawser::testing::sim
+}  // namespace hawser::inline v0::testing::sim

@@ -6,7 +6,7 @@ status=0
 for library in "$2"/libhawser.so "$2"/libhawser_testing.so; do
   symbols=$("$1" -D --defined-only --format=posix "$library" | awk '{print $1}')
   [ "$(echo "$symbols" | wc -l)" -gt 20 ] || { echo "$library exports next to nothing"; status=1; }
-  if echo "$symbols" | grep -vE '^_Z(N|NK|TVN|TIN|TSN|Thn[0-9]+_N)6hawser'; then
+  if echo "$symbols" | grep -vE '^_Z(N|NK|TVN|TIN|TSN|Thn[0-9]+_N)6hawser2v0'; then
     echo "$library: these names are not hawser's"
     status=1
   fi

@@ -9,7 +9,7 @@
 #include <coroutine>
 #include <utility>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 class cancel_token;
 
@@ -162,4 +162,4 @@ task<result<T>> with_deadline(loop& on, instant at, task<result<T>> inner) {
   co_return co_await race;
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 // What the coroutine frames of this thread occupy. Every hawser coroutine takes its frame from a pool of its thread: size classes
 // of 128 bytes up to 4 KiB, free frames kept up to 4 MiB in all. Larger frames, and those beyond the limit, are the heap's.
@@ -32,4 +32,4 @@ struct pooled_frame {
 };
 
 }  // namespace detail
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -10,7 +10,7 @@
 #include <exception>
 #include <functional>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 class scope;
 
@@ -90,4 +90,4 @@ class HAWSER_API scope {
   bool closing_ = false;
 };
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

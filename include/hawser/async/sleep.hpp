@@ -7,7 +7,7 @@
 
 #include <coroutine>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 class HAWSER_API sleep_awaiter final : private io::timer {
  public:
@@ -46,4 +46,4 @@ class yield_awaiter final : public waiter {
 // Lets everything else that is ready run first.
 [[nodiscard]] inline yield_awaiter yield(loop& on) noexcept { return yield_awaiter(on); }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

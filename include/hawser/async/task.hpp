@@ -13,7 +13,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 template <class T = void>
 class task;
@@ -229,4 +229,4 @@ T run_task(loop& on, task<T> root) {
   return root.take();
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

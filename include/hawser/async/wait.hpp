@@ -13,7 +13,7 @@
 // through that waiter. A frame that is destroyed takes its waiter out of whatever list it hangs in, so dropping a task is always
 // a complete cancellation. Everything here belongs to one loop's thread and allocates nothing.
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 namespace detail {
 
@@ -185,4 +185,4 @@ class event {
 // when this says no. So a coroutine whose operations never have to wait still lets the loop turn. 256 per turn of the loop.
 bool may_complete_at_once(const loop& on) noexcept;
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

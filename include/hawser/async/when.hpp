@@ -13,7 +13,7 @@
 #include <utility>
 #include <variant>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 namespace detail {
 
@@ -102,4 +102,4 @@ task<std::variant<detail::value_or_unit<T>...>> when_any(loop& on, task<T>... br
   co_return std::move(*value);
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

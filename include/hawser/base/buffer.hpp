@@ -12,7 +12,7 @@
 // Pooled memory: a *segment* is a refcounted block of bytes, a *chunk* is an owning slice of a segment, a *chain* is a short
 // queue of chunks (what one send carries). Reference counts are plain: all of it belongs to one loop's thread.
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 class buffer_pool;
 
@@ -172,4 +172,4 @@ class HAWSER_API chain {
   std::size_t bytes_ = 0;
 };
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -7,7 +7,7 @@
 #include <span>
 #include <string_view>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 // Bytes that somebody else owns. Each function that takes or gives one says how long it stays valid.
 using byte_view = std::span<const std::byte>;
@@ -41,4 +41,4 @@ void store_le(std::byte* to, Integer value) noexcept {
 #endif
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

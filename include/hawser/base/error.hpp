@@ -8,7 +8,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 // Everything that a peer, the network or the machine can cause. 1-28 are the codes of the wire (spec/wire.md, section 9), with
 // the same numbers; from 100 on they are local and never travel. Values >= 0x10000 are the application's own: a handler may end
@@ -89,7 +89,7 @@ using result = std::expected<T, std::error_code>;
 inline std::unexpected<std::error_code> failure(errc code) noexcept { return std::unexpected(make_error_code(code)); }
 inline std::unexpected<std::error_code> failure(std::error_code code) noexcept { return std::unexpected(code); }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0
 
 template <>
 struct std::is_error_code_enum<hawser::errc> : std::true_type {};

@@ -4,7 +4,7 @@
 // A doubly linked list whose hooks live in its elements: linking allocates nothing, and an element that is destroyed leaves
 // the list by itself. This is how waiters of any kind (timers, jobs, suspended coroutines) hang on what they wait for.
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 class list_hook {
  public:
@@ -76,4 +76,4 @@ class intrusive_list {
   list_hook head_;
 };
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

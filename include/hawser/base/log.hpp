@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 enum class log_level : std::uint8_t { error, warning, info, debug };
 enum class log_part : std::uint8_t { base, io, link, peer, relay, user };
@@ -36,7 +36,7 @@ HAWSER_API void log_line(log_level level, log_part part, std::string_view peer, 
     __attribute__((format(printf, 5, 6)));
 }  // namespace detail
 
-}  // namespace hawser
+}  // namespace hawser::inline v0
 
 // Arguments are evaluated only when the level is on.
 #define HAWSER_LOG(level_, part_, peer_, connection_, ...)                                                           \

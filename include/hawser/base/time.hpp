@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 // The time of a loop. It has no now(): time is always handed in, by the loop (which reads the clock once a turn) or by the
 // simulation (where it is virtual). The epoch is arbitrary; only differences mean something.
@@ -26,4 +26,4 @@ constexpr instant after(instant from, duration span) noexcept {
   return span >= never - from ? never : from + span;
 }
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

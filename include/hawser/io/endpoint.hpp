@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 // Where a listener sits or a dial goes. Written as
 //   "127.0.0.1:7000"  "[::1]:7000"  "[fe80::1%eth0]:7000"  ":7000" (every address, IPv6 and IPv4)  "host.example:7000"
@@ -57,4 +57,4 @@ class HAWSER_API endpoint {
   std::string name_;
 };
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

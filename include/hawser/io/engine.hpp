@@ -28,7 +28,7 @@
 //       otherwise it waits, behind what arrived, for resume_receiving(). The owner still calls close().
 //   E6  A turn does bounded work: at most turn_budget completions, at most receives_per_turn receive buffers per socket.
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 struct socket_id {
   std::uint32_t index = ~std::uint32_t{0};
@@ -160,4 +160,4 @@ class engine {
   virtual std::size_t open_sockets() const noexcept = 0;
 };
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

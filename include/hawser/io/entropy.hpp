@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 // Fills from the system's random source: ids, hash seeds, tokens, ping payloads. Floors below link take their entropy from here, as
 // arguments. Aborts when the system has none. Any thread.
@@ -29,4 +29,4 @@ class HAWSER_API dangerous_fixed_entropy {
   dangerous_fixed_entropy* outer_;
 };
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 // How a loop waits when nothing is to be done.
 enum class wait_policy : std::uint8_t {
@@ -121,4 +121,4 @@ class HAWSER_API loop {
   std::unique_ptr<parts> parts_;       // timer heap, remote queue
 };
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

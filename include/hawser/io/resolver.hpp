@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 // Turns a host name into addresses without ever blocking the loop. The system's resolver (getaddrinfo) runs on at most 4 helper
 // threads of the process; a look-up that takes longer than `timeout` is abandoned: its thread finishes alone and its answer is dropped.
@@ -34,4 +34,4 @@ class HAWSER_API resolution {
 // where: a host name; an address or a unix path is answered as itself.
 [[nodiscard]] HAWSER_API resolution resolve(loop& on, const endpoint& where, duration timeout, resolution::handler handler);
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 class loop;
 
@@ -66,4 +66,4 @@ class flushable : public list_hook {
 };
 
 }  // namespace io
-}  // namespace hawser
+}  // namespace hawser::inline v0

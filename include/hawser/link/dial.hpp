@@ -11,7 +11,7 @@
 #include <functional>
 #include <memory>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 struct dial_options {
   duration timeout = std::chrono::seconds(10);               // for all of it: look-up, every attempt
@@ -68,4 +68,4 @@ class HAWSER_API dialer {
 // The same as a coroutine. Dropping the task gives up.
 HAWSER_API task<result<connected_socket>> dial(loop& on, endpoint where, dial_options options = {});
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

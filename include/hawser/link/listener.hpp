@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 struct listener_options {
   io::listen_options listen{};
@@ -101,4 +101,4 @@ class HAWSER_API listener {
   std::unique_ptr<parts> parts_;
 };
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 // What a link drives: a machine without a socket, in the method families of proto::connection. Called once per buffer, never per
 // message, on the loop's thread, and never from inside a call on the link.
@@ -63,4 +63,4 @@ class stage {
   virtual instant poll_timeout() = 0;
 };
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -15,7 +15,7 @@
 #include <span>
 #include <string_view>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 class call_operation;
 namespace detail {
@@ -194,4 +194,4 @@ class [[nodiscard]] HAWSER_API channel::headers_operation {
   result<> outcome_;
 };
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -14,7 +14,7 @@
 #include <memory>
 #include <string_view>
 
-namespace hawser {
+namespace hawser::inline v0 {
 
 class peer;
 namespace detail { class peer_connection; }
@@ -81,4 +81,4 @@ class HAWSER_API connection {
   detail::peer_connection* state_ = nullptr;
 };
 
-}  // namespace hawser
+}  // namespace hawser::inline v0

@@ -13,7 +13,7 @@
 #include <optional>
 #include <string_view>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 // What the other side said of itself. Views are valid until the next call on the connection.
 struct remote_hello {
@@ -189,4 +189,4 @@ class HAWSER_API connection {
   std::unique_ptr<parts> parts_;
 };
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

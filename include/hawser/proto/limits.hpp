@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 // Which side opened the transport. The client sends first and opens odd channels.
 enum class role : std::uint8_t { client, server };
@@ -65,4 +65,4 @@ struct settings {
   bool abuse_buckets = true;
 };
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

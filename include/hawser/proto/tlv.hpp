@@ -13,7 +13,7 @@
 
 // Lists of `type | length | value`, as OPEN meta and HEAD carry them (spec/wire.md, section 7).
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 namespace tlv {
 inline constexpr std::uint64_t status = 0x01;           // u32: the outcome of a request, before its data or as a trailer
@@ -98,4 +98,4 @@ class HAWSER_API tlv_writer {
   std::vector<std::byte> bytes_;
 };
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

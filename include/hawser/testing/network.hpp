@@ -34,7 +34,7 @@
 // thread only; a loop of the network must not be run from inside a handler, a job or a task of another (this aborts). When every
 // program waits for ever and nothing is under way, that aborts too, with the command that replays the run.
 
-namespace hawser::testing {
+namespace hawser::inline v0::testing {
 
 // How two hosts are joined. Each direction has its own speed; the connections between the two share it in turns. There is no slow
 // start: a link carries what it can from the first segment on.
@@ -144,4 +144,4 @@ class HAWSER_API network {
   std::unique_ptr<sim::world> world_;
 };
 
-}  // namespace hawser::testing
+}  // namespace hawser::inline v0::testing

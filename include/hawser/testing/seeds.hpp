@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace hawser::testing {
+namespace hawser::inline v0::testing {
 
 // The seeds that a randomised test is to run with: 1, 2, ... count. HAWSER_SEED=n in the environment leaves the one seed n (to
 // replay a failure); HAWSER_SEEDS=n changes the count (a longer search).
@@ -18,4 +18,4 @@ HAWSER_API std::vector<std::uint64_t> seeds(std::size_t count);
 // The command line that runs `program` once more with this seed: "HAWSER_SEED=7 ./dev sim program".
 HAWSER_API std::string replay_command(std::uint64_t seed, std::string_view program);
 
-}  // namespace hawser::testing
+}  // namespace hawser::inline v0::testing

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "io/epoll/epoll_engine.hpp"
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 void epoll_engine::close(socket_id id) {
   socket_slot* s = live(id);
   if (!s) return;
@@ -74,4 +74,4 @@ void epoll_engine::release(std::uint32_t index) noexcept {
   give_back(index);
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

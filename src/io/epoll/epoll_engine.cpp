@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 result<std::unique_ptr<engine>> make_epoll_engine() {
   auto set = make_readiness();
@@ -64,4 +64,4 @@ std::uint8_t epoll_engine::wanted(const socket_slot& s) const noexcept {
   return interests;
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <memory>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 // Errors: too_many_descriptors, or the system's.
 result<std::unique_ptr<engine>> make_epoll_engine();
@@ -55,4 +55,4 @@ class epoll_engine final : public kernel_engine {
   std::array<epoll_event, turn_budget> events_;
 };
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

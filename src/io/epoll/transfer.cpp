@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <utility>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 namespace {
 
 // Hands the kernel as much of the chain as it takes. 0: all of it; EAGAIN: the rest has to wait; else why it failed.
@@ -169,4 +169,4 @@ void epoll_engine::resume_receiving(socket_id id) {
   if (s->phase == socket_phase::open && !s->end_seen) arm(id.index, *s, wanted(*s));
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 namespace {
 
 // How long a dial waits for room in the backlog of a unix listener, which answers EAGAIN where TCP would queue.
@@ -103,4 +103,4 @@ std::size_t kernel_engine::finish_connect(socket_id id) {
   return 1;
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -13,7 +13,7 @@
 #include <limits>
 #include <utility>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 namespace {
 
 // What an event is about: a socket's index, a listener's with listener_bit, or one of two descriptors of the engine's own. The
@@ -295,4 +295,4 @@ void kernel_engine::hand_over(socket_id id, socket_events& events) {
   if (s && s->phase != socket_phase::accepted) s->events = &events;
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

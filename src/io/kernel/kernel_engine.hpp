@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 // The epoll set of an engine, and the two descriptors of its own that stand in it.
 struct readiness {
@@ -136,4 +136,4 @@ class kernel_engine : public engine {
   bool bbr_ = false;
 };
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 namespace {
 
 constexpr std::size_t accepts_per_event = 16;
@@ -128,4 +128,4 @@ void kernel_engine::start(socket_id id, socket_events& events) {
   begin_receiving(id.index, *s);
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 // Where a socket stands. Commands see accepted to failed; a draining socket belongs to the engine alone.
 enum class socket_phase : std::uint8_t { free, accepted, connecting, open, failed, draining };
@@ -103,4 +103,4 @@ class slot_table {
   std::size_t used_ = 0;
 };
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

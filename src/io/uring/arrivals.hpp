@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 // One receive buffer's worth of bytes that came in: in that buffer, or taken out of it into a chunk of its own.
 struct arrival {
@@ -64,4 +64,4 @@ class arrivals {
   std::uint32_t free_ = 0;
 };
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <cerrno>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 void uring_engine::close(socket_id id) {
   socket_slot* s = live(id);
@@ -137,4 +137,4 @@ uring_engine::~uring_engine() {
   }
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -8,7 +8,7 @@
 
 #include <cerrno>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 // Shared memory, so that a fork() does not part the kernel's pages from ours.
 std::expected<std::unique_ptr<receive_buffers>, refusal> receive_buffers::make(ring& of, const ring_geometry& geometry,
@@ -60,4 +60,4 @@ void receive_buffers::publish() noexcept {
   added_ = 0;
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

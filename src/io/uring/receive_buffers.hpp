@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 // The receive buffers of a loop: chunks of its pool that the kernel picks by itself (a provided-buffer ring, group 0). Each one is at
 // any time either with the kernel or out, with us: taken() and give_back() move it.
@@ -51,4 +51,4 @@ class receive_buffers {
   buffer_pool* pool_ = nullptr;
 };
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <utility>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 namespace {
 
 // Up to this size a copy is cheaper than another buffer for the ring.
@@ -208,4 +208,4 @@ void uring_engine::resume_receiving(socket_id id) {
   }
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

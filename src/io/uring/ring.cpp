@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 namespace {
 
 // What Linux 6.1 has, and no older one. The ring is disabled until its issuer enters for the first time.
@@ -166,4 +166,4 @@ void ring::submit() {
 bool ring::enterable() const noexcept { return issuer_ == 0 || issuer_ == ::gettid(); }
 bool ring::inherited() const noexcept { return process_ != ::getpid(); }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

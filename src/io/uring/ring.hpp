@@ -13,7 +13,7 @@
 #include <memory>
 #include <string>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 // Why there is no ring: the step that failed, and its errno (0: the step says it all).
 struct refusal {
@@ -101,4 +101,4 @@ class ring {
   pid_t issuer_ = 0;                     // thread id; 0: nobody has entered yet
 };
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -15,7 +15,7 @@
 #include <mutex>
 #include <string_view>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 namespace {
 
 constexpr std::string_view question = "does it work?";
@@ -124,4 +124,4 @@ std::optional<refusal> uring_refused() {
   return answer;
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -5,7 +5,7 @@
 
 #include <optional>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 inline constexpr duration self_test_limit = std::chrono::seconds(1);
 
@@ -16,4 +16,4 @@ std::optional<refusal> self_test(const ring_calls& calls = {});
 // The answer of self_test() for this process; only what may pass (memory, descriptors) is asked again.
 std::optional<refusal> uring_refused();
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -11,7 +11,7 @@
 #include <new>
 #include <vector>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 // Scatter lists of the sends that are queued. The kernel copies a list when it takes the entry: then all of them are void.
 class send_room {
@@ -48,4 +48,4 @@ class send_room {
   std::size_t used_ = 0;
 };
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <utility>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 void uring_engine::send(socket_id id, chain& bytes) {
   socket_slot* s = begin_send(id, bytes);
@@ -69,4 +69,4 @@ std::size_t uring_engine::sent(socket_id id, int answer) {
   return 0;
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 std::expected<std::unique_ptr<uring_engine>, refusal> make_uring_engine(const ring_geometry& geometry, const ring_calls& calls) {
   auto set = make_readiness();
@@ -116,4 +116,4 @@ std::size_t uring_engine::transfer(socket_id id, std::uint32_t events) {
   return error != 0 ? fail(id, error) : 0;
 }
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -14,7 +14,7 @@
 #include <expected>
 #include <memory>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 class uring_engine;
 // Nothing is remembered, nothing is tested beyond what set-up shows: see make_engine().
@@ -109,4 +109,4 @@ class uring_engine final : public kernel_engine {
   std::array<epoll_event, 64> events_;
 };
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

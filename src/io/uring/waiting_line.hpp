@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace hawser::io {
+namespace hawser::inline v0::io {
 
 // First in, first out; allocates only to become longer than ever before.
 class waiting_line {
@@ -34,4 +34,4 @@ class waiting_line {
   std::size_t first_ = 0;
 };
 
-}  // namespace hawser::io
+}  // namespace hawser::inline v0::io

@@ -8,7 +8,7 @@
 
 // The life of a channel as the application has it: open, reset, stop, work_done.
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 result<channel_id> connection::open(instant now, const open_options& options, byte_view first, end_mark end) {
   parts_->now = std::max(parts_->now, now);
@@ -219,4 +219,4 @@ std::size_t connection::queued_bytes(channel_id id) const noexcept {
 }
 std::size_t connection::queued_bytes() const noexcept { return parts_->queue.queued_bytes() + parts_->out.committed_bytes(); }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -6,7 +6,7 @@
 
 // How a connection ends, and everything that time ends.
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 void connection::handle_end(instant now) {
   parts& p = *parts_;
@@ -185,4 +185,4 @@ instant connection::parts::poll_timeout() const noexcept {
   return next;
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

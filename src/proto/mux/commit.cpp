@@ -10,7 +10,7 @@
 
 // Which of the waiting frames go into the outbox next.
 
-namespace hawser::proto::mux {
+namespace hawser::inline v0::proto::mux {
 
 namespace {
 
@@ -255,4 +255,4 @@ send_queue::step send_queue::send_reference(channel_queue& of, round& now, std::
   return step::sent;
 }
 
-}  // namespace hawser::proto::mux
+}  // namespace hawser::inline v0::proto::mux

@@ -8,7 +8,7 @@
 
 // Construction, the handshake, and what concerns the connection as a whole.
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 connection::parts::parts(role side_, const settings& with_, const identity& who, buffer_pool& pool_, instant now_, std::uint64_t seed)
     : with(with_),
@@ -113,4 +113,4 @@ connection::statistics connection::stats() const noexcept {
   };
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

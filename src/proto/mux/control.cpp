@@ -7,7 +7,7 @@
 
 // Frames other than DATA, and what is reported without a frame of its own.
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 namespace {
 constexpr std::uint32_t counted_heads_max = 2;
@@ -324,4 +324,4 @@ bool connection::parts::next_notification(event& to) {
   return true;
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

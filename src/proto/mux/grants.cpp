@@ -6,7 +6,7 @@
 // Credit that the peer gets: what comes back, windows that widen, and what goes beyond them for a message or a read that is
 // larger than its window (spec/wire.md, section 7).
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 namespace {
 
@@ -166,4 +166,4 @@ void connection::parts::leave_budget(channel& of) {
   grant_from_budget(*next);
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

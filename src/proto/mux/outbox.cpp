@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace hawser::proto::mux {
+namespace hawser::inline v0::proto::mux {
 
 namespace {
 constexpr std::size_t first_segment_bytes = 16 * 1024;
@@ -53,4 +53,4 @@ void outbox::clear() noexcept {
   open_ = chunk();
 }
 
-}  // namespace hawser::proto::mux
+}  // namespace hawser::inline v0::proto::mux

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace hawser::proto::mux {
+namespace hawser::inline v0::proto::mux {
 
 // Bytes that are framed: what the transport will get, in order. Small frames are written straight into the open segment, large
 // payloads are appended as slices. Frames that still lie in the open segment may be amended (a FIN that comes a moment later).
@@ -58,4 +58,4 @@ class outbox {
   std::size_t in_flight_ = 0;
 };
 
-}  // namespace hawser::proto::mux
+}  // namespace hawser::inline v0::proto::mux

@@ -24,7 +24,7 @@
 #include <utility>
 #include <vector>
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 // What is held in front of accept(): the floors of section 1, with headers and open blocks; and the rest of one read.
 inline constexpr std::size_t held_bytes_max = 96 * 1024;
@@ -263,4 +263,4 @@ struct connection::parts final : mux::commit_observer {
   std::uint64_t opens_received = 0, opens_sent = 0, frames_received = 0, opens_accepted = 0;
 };
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

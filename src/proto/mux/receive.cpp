@@ -7,7 +7,7 @@
 
 // Input: handle_bytes() keeps the span, poll_event() takes the next frame from it.
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 namespace {
 
@@ -352,4 +352,4 @@ connection::parts::progress connection::parts::hold_back() {
   return progress::nothing;
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -8,7 +8,7 @@
 #include <new>
 #include <utility>
 
-namespace hawser::proto::mux {
+namespace hawser::inline v0::proto::mux {
 
 namespace {
 
@@ -222,4 +222,4 @@ void send_queue::nourish(channel& of) {
   to_back(*of.queue);
 }
 
-}  // namespace hawser::proto::mux
+}  // namespace hawser::inline v0::proto::mux

@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace hawser::proto::mux {
+namespace hawser::inline v0::proto::mux {
 
 // Less than this at a time is a message, a request or an answer; more is bulk.
 inline constexpr std::size_t small_send_bytes = 4 * 1024;
@@ -23,9 +23,9 @@ struct queue_node {
   bool by_reference = false;
 };
 
-}  // namespace hawser::proto::mux
+}  // namespace hawser::inline v0::proto::mux
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 // What waits on one channel. Exists only while something does. Its FIN is not queued: channel_flag::fin_due says that it goes
 // with the last frame.
@@ -49,9 +49,9 @@ struct channel_queue {
   std::uint8_t stalled_ticks = 0;
 };
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto
 
-namespace hawser::proto::mux {
+namespace hawser::inline v0::proto::mux {
 
 // A header that this side wrote.
 frame_header own_header(const std::byte* at) noexcept;
@@ -177,4 +177,4 @@ class send_queue {
   chunk slab_;                           // newest slab; the first bytes of each hold the one before
 };
 
-}  // namespace hawser::proto::mux
+}  // namespace hawser::inline v0::proto::mux

@@ -6,7 +6,7 @@
 
 // What the application says on a channel: straight into the outbox when nothing is in the way, else into its queue.
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 namespace {
 constexpr std::size_t reference_bytes_min = 16 * 1024;    // payloads from here on are sent by reference
@@ -292,4 +292,4 @@ result<> connection::parts::finish(channel& of) {
   return {};
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto

@@ -6,7 +6,7 @@
 
 // Output: control frames are made from state bits when they can go, then data by urgency (spec/wire.md, section 8).
 
-namespace hawser::proto {
+namespace hawser::inline v0::proto {
 
 namespace {
 constexpr std::size_t control_bytes_per_turn = 16 * 1024;
@@ -250,4 +250,4 @@ void connection::parts::handle_freed(channel& of) noexcept {
   notify(of, channel_flag::released_event);
 }
 
-}  // namespace hawser::proto
+}  // namespace hawser::inline v0::proto
