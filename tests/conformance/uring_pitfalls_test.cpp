@@ -399,6 +399,30 @@ TEST_F(uring_pitfalls, a_child_that_destroys_its_copy_of_the_loop_does_not_distu
   EXPECT_TRUE(connect(another));
 }
 
+TEST_F(uring_pitfalls, a_daemon_may_turn_after_its_fork_what_was_made_before_it) {
+  auto made = make_engine();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    bool arrived = false;
+    {
+      loop on(std::move(made));
+      harbour listening(on);
+      side near(on);
+      if (listening.listen("127.0.0.1:0") && near.connect(listening.where())) near.send("from the daemon");
+      const instant limit = after(on.engine().now(), patience);
+      while (!arrived && on.engine().now() < limit) {
+        on.run_once(10ms);
+        arrived = !listening.sides.empty() && listening.sides[0]->got == "from the daemon";
+      }
+    }
+    ::_exit(arrived ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  made.reset();
+}
+
 TEST_F(uring_pitfalls, an_engine_that_goes_with_everything_in_flight_leaves_no_descriptor) {
   const std::size_t before = open_descriptors();
   accepted_ = tiny_buffers;

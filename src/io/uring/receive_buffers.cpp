@@ -33,8 +33,7 @@ receive_buffers::receive_buffers(void* memory, unsigned count) noexcept : entrie
 
 receive_buffers::~receive_buffers() { ::munmap(entries_, count_ * sizeof(io_uring_buf)); }
 
-void receive_buffers::fill(buffer_pool& pool) {
-  pool_ = &pool;
+void receive_buffers::fill() {
   chunks_.resize(count_);
   out_.assign(count_, true);
   for (std::uint16_t which = 0; which < count_; ++which) give_back(which);
@@ -48,7 +47,7 @@ void receive_buffers::taken(std::uint16_t which) noexcept {
 
 void receive_buffers::give_back(std::uint16_t which) {
   HAWSER_EXPECTS(out_[which], "a receive buffer is given back twice");
-  if (!chunks_[which].unique()) chunks_[which] = pool_->allocate(receive_buffer_bytes);
+  if (!chunks_[which].unique()) chunks_[which] = pool_.allocate(receive_buffer_bytes);
   out_[which] = false;
   ++with_kernel_;
   io_uring_buf_ring_add(entries_, chunks_[which].mutable_data(), receive_buffer_bytes, which, static_cast<int>(count_ - 1), added_++);

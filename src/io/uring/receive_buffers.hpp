@@ -13,8 +13,9 @@
 
 namespace hawser::inline v0::io {
 
-// The receive buffers of a loop: chunks of its pool that the kernel picks by itself (a provided-buffer ring, group 0). Each one is at
-// any time either with the kernel or out, with us: taken() and give_back() move it.
+// The receive buffers of a loop, which the kernel picks by itself (a provided-buffer ring, group 0). Each one is at any time either with
+// the kernel or out, with us: taken() and give_back() move it. They are chunks of a pool of their own: the loop's counts what its
+// program holds, and this stock is nobody's.
 class receive_buffers {
  public:
   static constexpr int group = 0;
@@ -26,8 +27,8 @@ class receive_buffers {
   ~receive_buffers();
 
   // Gives the kernel all of them. A loop that never receives holds none.
-  void fill(buffer_pool& pool);
-  bool filled() const noexcept { return pool_ != nullptr; }
+  void fill();
+  bool filled() const noexcept { return !chunks_.empty(); }
 
   // The kernel has filled it.
   void taken(std::uint16_t which) noexcept;
@@ -39,6 +40,7 @@ class receive_buffers {
   std::size_t with_kernel() const noexcept { return with_kernel_; }
 
  private:
+  static constexpr std::size_t pool_bytes_max = std::size_t{4} << 20;      // what readers gave back, for reuse
   receive_buffers(void* memory, unsigned count) noexcept;
   void add(std::uint16_t which);
 
@@ -46,9 +48,9 @@ class receive_buffers {
   unsigned count_;
   int added_ = 0;                      // since the last publish()
   std::size_t with_kernel_ = 0;
+  buffer_pool pool_{pool_bytes_max};
   std::vector<chunk> chunks_;
   std::vector<bool> out_;
-  buffer_pool* pool_ = nullptr;
 };
 
 }  // namespace hawser::inline v0::io

@@ -40,7 +40,7 @@ void uring_engine::start_receiving(std::uint32_t index, socket_slot& s) {
 }
 
 void uring_engine::submit_receive(std::uint32_t index, socket_slot& s) {
-  if (!buffers_->filled()) buffers_->fill(*pool_);
+  if (!buffers_->filled()) buffers_->fill();
   io_uring_sqe* entry = ring_->next();
   io_uring_prep_recv_multishot(entry, s.fd, nullptr, 0, 0);
   entry->flags |= IOSQE_BUFFER_SELECT;

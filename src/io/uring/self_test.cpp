@@ -100,12 +100,11 @@ std::optional<refusal> self_test(const ring_calls& calls) {
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return refusal{"socketpair", errno};
   const sockets::descriptor from(ends[0]);
   const sockets::descriptor to(ends[1]);
-  buffer_pool pool(0);
   auto queues = ring::make(small, calls);
   if (!queues) return queues.error();
   auto buffers = receive_buffers::make(**queues, small, calls);
   if (!buffers) return buffers.error();
-  (*buffers)->fill(pool);
+  (*buffers)->fill();
   (*buffers)->publish();
   auto outcome = trial(**queues, **buffers, from.get(), to.get()).run();
   queues->reset();                     // before the buffers that it may still name
