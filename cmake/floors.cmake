@@ -84,9 +84,10 @@ endfunction()
 
 # One test program from every source of a directory; each TEST becomes a ctest entry with the label.
 #   hawser_tests(unit_proto LABEL unit LINKS hawser_proto)
+# ON_EPOLL_TOO runs each test a second time on epoll: loops choose their engine by themselves, which is io_uring where it is allowed.
 # READS_TREE names the sources that look into the source tree, by HAWSER_SOURCE_DIR.
 function(hawser_tests name)
-  cmake_parse_arguments(ARG "" "LABEL;DIRECTORY;TIMEOUT" "LINKS;ENVIRONMENT;READS_TREE" ${ARGN})
+  cmake_parse_arguments(ARG "ON_EPOLL_TOO" "LABEL;DIRECTORY;TIMEOUT" "LINKS;ENVIRONMENT;READS_TREE" ${ARGN})
   if(NOT ARG_DIRECTORY)
     set(ARG_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
   endif()
@@ -107,4 +108,8 @@ function(hawser_tests name)
   endforeach()
   gtest_discover_tests(test_${name} DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENVIRONMENT}")
+  if(ARG_ON_EPOLL_TOO)
+    gtest_discover_tests(test_${name} DISCOVERY_TIMEOUT 60 TEST_SUFFIX /epoll TEST_LIST test_${name}_epoll
+      PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENVIRONMENT};HAWSER_ENGINE=epoll")
+  endif()
 endfunction()
