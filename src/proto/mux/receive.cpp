@@ -278,6 +278,8 @@ connection::parts::progress connection::parts::gather_message(channel& of, byte_
     received.pass(cost);
     of.in.give_back(cost);
     if (of.id == message_channel) return fail(errc::message_too_big);
+    // A reset that the opener provoked is none that earns it another OPEN.
+    if (is_peers(of.state)) of.set(channel_flag::abnormal);
     expire(of, errc::message_too_big);
     return progress::nothing;
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "unit/proto/connection_pair.hpp"
+#include "unit/proto/frames.hpp"
 
 #include <gtest/gtest.h>
 
@@ -92,6 +92,30 @@ TEST(connection_abuse, rapid_resets_end_in_calm_and_never_exceed_the_slots) {
     ASSERT_LE(p.server.c.open_channels(), 16u);
     p.client.give(p.server.take());
     if (p.client.c.over()) break;
+  }
+  EXPECT_LT(opened, 500);
+  EXPECT_EQ(p.server.last(event_kind::closed)->code, number(errc::calm));
+}
+
+// The opener makes the acceptor reset the channel, by a message that is longer than announced.
+TEST(connection_abuse, provoked_resets_end_in_calm_like_those_of_the_opener) {
+  settings few;
+  few.announced.channels_max = 16;
+  few.announced.message_bytes_max = 4'096;
+  pair p({}, few);
+  p.settle();
+  p.server.on_event = [&](const event& e) {
+    if (e.kind == event_kind::reset) p.server.c.work_done(e.channel);
+  };
+  const std::string part = frame_of(frame_type::data, frame_flag::more, 3, std::string(3'000, 'm'));
+  int opened = 0;
+  for (; opened < 1'000 && !p.server.c.over(); ++opened) {
+    p.server.give(frame_of(frame_type::open, 0, 3, std::string("\x01", 1)) + part + part);
+    p.server.take();
+    p.server.give(frame_of(frame_type::reset, 0, 3, bytes_of(6)));
+    p.server.take();
+    p.server.drain();
+    ASSERT_LE(p.server.c.open_channels(), 1u);
   }
   EXPECT_LT(opened, 500);
   EXPECT_EQ(p.server.last(event_kind::closed)->code, number(errc::calm));
