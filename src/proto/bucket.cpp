@@ -27,9 +27,6 @@ duration bucket::debt(bucket_rate rate, bucket_time now) noexcept {
 
 namespace {
 
-// How long completions are counted before their rate is compared with the least one.
-constexpr bucket_time settle_ms = 100;
-
 std::int32_t burst_for(std::uint32_t channels_max) noexcept {
   return static_cast<std::int32_t>(std::min<std::uint64_t>(2ull * channels_max, INT32_MAX));
 }
@@ -39,33 +36,9 @@ std::int32_t burst_for(std::uint32_t channels_max) noexcept {
 abuse_meter::abuse_meter(std::uint32_t channels_max, bucket_time now) noexcept
     : control_(control_rate, now),
       opens_({burst_for(channels_max), opens_per_second_min}, now),
-      open_burst_(burst_for(channels_max)),
-      settled_at_(now) {}
-
-void abuse_meter::settle_opens(bucket_time now) noexcept {
-  const bucket_time elapsed_ms = now - settled_at_;
-  if (elapsed_ms < settle_ms) return;
-  const std::uint64_t by_time = std::uint64_t{elapsed_ms} * opens_per_second_min / 1'000;
-  if (completed_ > by_time) {
-    // The bucket refills by time on its own; only what the better rate adds comes on top.
-    opens_.refund(static_cast<std::int32_t>(std::min<std::uint64_t>(completed_ - by_time, INT32_MAX)), open_rate());
-  }
-  completed_ = 0;
-  settled_at_ = now;
-}
-
-void abuse_meter::open_received(bucket_time now) noexcept {
-  settle_opens(now);
-  opens_.charge(1, open_rate(), now);
-}
-
-void abuse_meter::open_completed() noexcept {
-  opens_.refund(1, open_rate());
-  if (completed_ != UINT32_MAX) ++completed_;
-}
+      open_burst_(burst_for(channels_max)) {}
 
 duration abuse_meter::debt(bucket_time now) noexcept {
-  settle_opens(now);
   return std::max(control_.debt(control_rate, now), opens_.debt(open_rate(), now));
 }
 

@@ -78,10 +78,10 @@ class abuse_meter {
   }
   // PING that asks, GOAWAY, RESET of a free id, a skipped frame.
   void control_received(bucket_time now) noexcept { control_.charge(1, control_rate, now); }
-  void open_received(bucket_time now) noexcept;
-  // A channel that the peer opened has ended without its RESET or STOP and without our refusal: its charge comes back, and
-  // earns the peer one more abnormal end (refill is the larger of 100/s and the rate of these).
-  void open_completed() noexcept;
+  void open_received(bucket_time now) noexcept { opens_.charge(1, open_rate(), now); }
+  // A channel that the peer opened has ended well: its charge comes back, and earns the peer one open that may end otherwise. At once:
+  // who cancels half of its calls must not run dry between two looks, however fast it calls.
+  void open_completed() noexcept { opens_.refund(2, open_rate()); }
 
   enum class verdict : std::uint8_t { sound, pause, calm };
   // pause: read nothing for debt(now). calm: end the connection with errc::calm.
@@ -90,15 +90,12 @@ class abuse_meter {
 
  private:
   bucket_rate open_rate() const noexcept { return {open_burst_, opens_per_second_min}; }
-  void settle_opens(bucket_time now) noexcept;
 
   bucket control_;
   bucket opens_;
   std::int32_t open_burst_;
   std::uint32_t replies_paid_ = 64;
-  std::uint32_t completed_ = 0;          // normally completed opens since settled_at_
-  bucket_time settled_at_;
 };
-static_assert(sizeof(abuse_meter) <= 36);
+static_assert(sizeof(abuse_meter) <= 24);
 
 }  // namespace hawser::inline v0::proto

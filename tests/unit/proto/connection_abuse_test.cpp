@@ -97,6 +97,28 @@ TEST(connection_abuse, rapid_resets_end_in_calm_and_never_exceed_the_slots) {
   EXPECT_EQ(p.server.last(event_kind::closed)->code, number(errc::calm));
 }
 
+TEST(connection_abuse, cancelling_every_other_call_never_touches_a_bucket_at_any_rate) {
+  for (const auto each : {std::chrono::microseconds(10), std::chrono::microseconds(1'000)}) {
+    pair p;
+    p.client.keeps = p.server.keeps = false;
+    p.settle();
+    p.server.on_event = [&](const event& e) {
+      if (e.kind == event_kind::finished) (void)p.server.c.write(e.channel, as_bytes("ok"), end_mark::end_and_done);
+      if (e.kind == event_kind::reset) p.server.c.work_done(e.channel);
+    };
+    for (int i = 0; i < 20'000 / HAWSER_COUNT_SCALE; ++i) {
+      const bool cancels = i % 2 == 0;
+      const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "op"}, {}, cancels ? end_mark::open : end_mark::end);
+      ASSERT_TRUE(id);
+      p.settle();
+      if (cancels) p.client.c.reset(*id, 6);
+      p.settle();
+      ASSERT_TRUE(untouched(p.server)) << i;
+      p.advance(each);
+    }
+  }
+}
+
 // The opener makes the acceptor reset the channel, by a message that is longer than announced.
 TEST(connection_abuse, provoked_resets_end_in_calm_like_those_of_the_opener) {
   settings few;
