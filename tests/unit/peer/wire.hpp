@@ -5,6 +5,7 @@
 #include <hawser/io/endpoint.hpp>
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -82,7 +83,7 @@ struct parsed_frame {
 };
 
 // Takes one whole frame off the front.
-inline std::optional<parsed_frame> take_frame(std::string& bytes) {
+inline std::optional<parsed_frame> take_frame(std::string_view& bytes) {
   if (bytes.size() < 4) return std::nullopt;
   const auto word = load_le<std::uint32_t>(as_bytes(bytes).data());
   parsed_frame out{word & 15, word >> 4 & 7, word >> 8 & 0xfff, {}};
@@ -97,7 +98,13 @@ inline std::optional<parsed_frame> take_frame(std::string& bytes) {
   }
   if (bytes.size() < header + length) return std::nullopt;
   out.payload = bytes.substr(header, length);
-  bytes.erase(0, header + length);
+  bytes.remove_prefix(header + length);
+  return out;
+}
+inline std::optional<parsed_frame> take_frame(std::string& bytes) {
+  std::string_view rest = bytes;
+  std::optional<parsed_frame> out = take_frame(rest);
+  if (out) bytes.erase(0, bytes.size() - rest.size());
   return out;
 }
 
@@ -114,6 +121,8 @@ class raw_socket {
     if (fd_ < 0 || ::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
       throw std::system_error(errno, std::system_category(), "raw_socket");
     }
+    const int at_once = 1;
+    ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
   }
   ~raw_socket() { close(); }
   raw_socket(const raw_socket&) = delete;
