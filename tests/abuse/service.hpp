@@ -39,9 +39,11 @@ inline peer_options attacked(peer_options options = {}) {
   return options;
 }
 
+// Must outlive the peers that serve it: their handlers count themselves in here.
 class service {
  public:
-  explicit service(peer& on) : peer_(on) {
+  void install(peer& on) {
+    loop_ = &on.home();
     on.on("echo", [this](request& rq) { return echo(rq); });
     on.on("hold", [this](request& rq) { return hold(rq, 0ms); });
     on.on("linger", [this](request& rq) { return hold(rq, 2ms); });
@@ -79,9 +81,9 @@ class service {
     while (!rq.cancelled()) {
       const auto piece = co_await rq.read();
       if (!piece) break;
-      if (piece->empty()) co_await sleep(peer_.home(), 1ms);
+      if (piece->empty()) co_await sleep(*loop_, 1ms);
     }
-    if (longer > 0ms) co_await sleep(peer_.home(), longer);
+    if (longer > 0ms) co_await sleep(*loop_, longer);
   }
   task<> pour(request& rq) {
     const run here(*this);
@@ -102,7 +104,7 @@ class service {
     }
   }
 
-  peer& peer_;
+  loop* loop_ = nullptr;
 };
 
 }  // namespace hawser::abuse

@@ -63,7 +63,7 @@ class attacked_server {
     options_.listen = "127.0.0.1:0";
     options_.hooks = &hooks;
     server = std::make_unique<peer>(on, options_);
-    serves = std::make_unique<service>(*server);
+    serves.install(*server);
     client = std::make_unique<peer>(on, peer_options{.name = "honest"});
     honest = peer_test::connect(*client, *server);
   }
@@ -99,8 +99,8 @@ class attacked_server {
 
   loop on;
   diary hooks;
+  service serves;
   std::unique_ptr<peer> server;
-  std::unique_ptr<service> serves;
   std::unique_ptr<peer> client;
   connection honest;
 
