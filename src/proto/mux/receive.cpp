@@ -113,6 +113,7 @@ connection::parts::progress connection::parts::parse_header(event& to) {
   if (!greeted && hello_here) [[unlikely]] return hold_back();
   decode_status status;
   if (stash_size == 0) [[likely]] {
+    frame_at = never;      // its time runs from its first byte; what was left of the last one's does not count
     status = decode_header(in, frame);
     if (status == decode_status::header) [[likely]] {
       advance_input(frame.size);
@@ -143,7 +144,6 @@ connection::parts::progress connection::parts::begin_frame(event& to) {
     if (hello_here || frame.type != frame_type::go_away) return fail(errc::protocol);
   }
   ++frames_received;
-  frame_at = never;
   pulse.handle_received(now);
   if (frame.type == frame_type::data) [[likely]] {
     const progress begun = begin_data();
