@@ -20,8 +20,8 @@ namespace hawser::abuse {
 class simulated_intruder final : public stranger {
  public:
   simulated_intruder(loop& on, const endpoint& where, const proto::limits& of_server, script next = {},
-                     std::string hello = wire::named("stranger"))
-      : stranger(of_server), loop_(on), socket_(on, where), clock_(on), next_(std::move(next)), began_(on.now()) {
+                     std::string hello = wire::named("stranger"), duration tick = 100us)
+      : stranger(of_server), loop_(on), socket_(on, where), clock_(on), next_(std::move(next)), began_(on.now()), tick_(tick) {
     say(std::move(hello));
     clock_.then = [this] { turn(); };
     turn();
@@ -44,7 +44,7 @@ class simulated_intruder final : public stranger {
     if ((socket_.ended || socket_.failure) && ended_at_ == never) ended_at_ = loop_.now();
     if (gone()) return;
     if (next_ && socket_.sent == said) say(next_(*this));
-    clock_.arm(loop_.now() + 100us);
+    clock_.arm(loop_.now() + tick_);
   }
 
   loop& loop_;
@@ -53,6 +53,7 @@ class simulated_intruder final : public stranger {
   script next_;
   instant began_;
   instant ended_at_ = never;
+  duration tick_;
 };
 
 }  // namespace hawser::abuse
