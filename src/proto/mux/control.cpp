@@ -10,7 +10,12 @@
 namespace hawser::inline v0::proto {
 
 namespace {
+
 constexpr std::uint32_t counted_heads_max = 2;
+
+// Of a RESET or a STOP: never an orderly end, as 0 is elsewhere.
+std::uint32_t reason_from_wire(std::uint32_t code) noexcept { return static_cast<std::uint32_t>(error_from_wire(code).value()); }
+
 }  // namespace
 
 connection::parts::progress connection::parts::handle_control(byte_view payload, event& to) {
@@ -167,7 +172,7 @@ connection::parts::progress connection::parts::handle_reset(byte_view payload, e
   of->set(channel_flag::discard | channel_flag::reset_received);
   of->deadline = never;
   if (taken.effects & channel_effect::owe_reset) {
-    of->code_reset = code_from_wire(said.code);
+    of->code_reset = reason_from_wire(said.code);
     mark_dirty(*of, channel_flag::reset_due);
   }
   if (taken.effects & channel_effect::owe_release) mark_dirty(*of, channel_flag::release_due);
@@ -177,7 +182,7 @@ connection::parts::progress connection::parts::handle_reset(byte_view payload, e
   to.kind = event_kind::reset;
   to.channel = of->id;
   to.user = of->user;
-  to.code = code_from_wire(said.code);
+  to.code = reason_from_wire(said.code);
   to.text = said.reason;
   return progress::event;
 }
@@ -207,7 +212,7 @@ connection::parts::progress connection::parts::handle_stop(byte_view payload, ev
   to.kind = event_kind::stopped;
   to.channel = of->id;
   to.user = of->user;
-  to.code = code_from_wire(said.code);
+  to.code = reason_from_wire(said.code);
   to.text = said.reason;
   return progress::event;
 }

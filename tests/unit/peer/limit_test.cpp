@@ -124,6 +124,17 @@ TEST_F(peer_answered_by_hand, takes_what_stands_before_the_first_byte_for_header
   }
 }
 
+TEST_F(peer_answered_by_hand, with_a_reset_of_code_0_fails_as_internal) {
+  auto rq = caller.start("by hand", "op");
+  ASSERT_TRUE(succeeded(rq));
+  ASSERT_TRUE(drive(loop_, [&] {
+    const auto one = by_hand.next_frame();
+    return one && one->type == 2;
+  }));
+  by_hand.send(wire::frame(4, 0, 2, wire::u32(0)));
+  EXPECT_TRUE(failed_with(finish(loop_, [&]() -> task<result<chunk>> { co_return co_await rq->read(); }(), 2s), errc::internal));
+}
+
 }  // namespace
 
 class peer_prepared_writers : public pair_of_peers {};
