@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "proto/mux/parts.hpp"
 
+#include <hawser/proto/tlv.hpp>
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -140,6 +142,7 @@ connection::parts::progress connection::parts::handle_head(byte_view payload, ev
   const channel_state state = of ? of->state : table.free_state(frame.channel);
   if (transition(state, channel_input::receive_data).effects & channel_effect::violation) return fail(errc::protocol);
   if ((of->heads >> 4) == counted_heads_max || (of->has(channel_flag::more_received) && kind_has_messages(of->kind))) return fail(errc::protocol);
+  if (!tlv_well_formed(payload)) return fail(errc::protocol);
   of->heads = static_cast<std::uint8_t>(of->heads + 0x10);
   if (of->has(channel_flag::discard)) return progress::nothing;
   to = event{};

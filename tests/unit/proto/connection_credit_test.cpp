@@ -376,7 +376,7 @@ TEST(connection_credit, frames_that_cost_nothing_do_not_wait_for_the_connections
   p.settle();
   EXPECT_EQ(p.server.of(event_kind::opened, *empty).size(), 1u);
   EXPECT_EQ(p.server.of(event_kind::finished, *empty).size(), 1u);
-  ASSERT_TRUE(p.client.c.write_head(*quiet, as_bytes("AA")));
+  ASSERT_TRUE(p.client.c.write_head(*quiet, as_bytes("\x09\x01h")));
   ASSERT_TRUE(p.client.c.finish(*quiet));
   p.settle();
   EXPECT_EQ(p.server.of(event_kind::head, *quiet).size(), 1u);

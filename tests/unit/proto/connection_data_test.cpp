@@ -229,9 +229,9 @@ TEST(connection_data, headers_travel_in_their_place_between_the_bytes) {
   p.settle();
   const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "op"}, {}, end_mark::end);
   p.settle();
-  ASSERT_TRUE(p.server.c.write_head(*id, as_bytes("AA")));
+  ASSERT_TRUE(p.server.c.write_head(*id, as_bytes("\x09\x01h")));
   ASSERT_TRUE(p.server.c.write(*id, as_bytes("body")));
-  ASSERT_TRUE(p.server.c.write_head(*id, as_bytes("BB")));
+  ASSERT_TRUE(p.server.c.write_head(*id, as_bytes("\x09\x01t")));
   ASSERT_TRUE(p.server.c.finish(*id));
   p.server.c.work_done(*id);
   p.settle();
@@ -239,7 +239,7 @@ TEST(connection_data, headers_travel_in_their_place_between_the_bytes) {
   for (const seen& s : p.client.events)
     if (s.channel == *id && (s.kind == event_kind::head || s.kind == event_kind::data || s.kind == event_kind::finished))
       order += s.kind == event_kind::finished ? "." : s.bytes;
-  EXPECT_EQ(order, "AAbodyBB.");
+  EXPECT_EQ(order, "\x09\x01hbody\x09\x01t.");
 }
 
 TEST(connection_data, long_headers_are_used_when_needed_and_only_then) {

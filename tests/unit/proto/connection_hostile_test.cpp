@@ -65,7 +65,7 @@ TEST(connection_hostile, frames_for_a_channel_whose_open_has_not_left_end_the_co
     return std::vector<std::string>{
         frame_of(frame_type::data, 0, id, std::string(100, 'e')).substr(0, 14),
         frame_of(frame_type::data, frame_flag::fin, id, ""),
-        frame_of(frame_type::head, 0, id, "AA"),
+        frame_of(frame_type::head, 0, id, "\x09\x01h"),
         frame_of(frame_type::reset, 0, id, bytes_of(6)),
         frame_of(frame_type::reset, frame_flag::rel, id, bytes_of(6)),
         frame_of(frame_type::stop, 0, id, bytes_of(6)),
