@@ -61,7 +61,8 @@ struct settings {
   std::size_t committed_bytes_max = 128 * 1024;
   duration handshake_timeout = std::chrono::seconds(5);
   duration frame_timeout = std::chrono::seconds(30);         // a started frame must be complete
-  duration stall_timeout = duration::max();                  // data pending, no credit, no progress: reset the channel. Off for peers
+  // Data pending, no credit, no progress: resets the channel; for channel 1 it ends the connection. Off for peers.
+  duration stall_timeout = duration::max();
   bool abuse_buckets = true;
 };
 

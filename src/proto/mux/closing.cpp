@@ -165,15 +165,16 @@ void connection::parts::handle_deadlines() {
   });
 }
 
-// Data that wait, without credit and without progress: counted in quarters of the time limit.
+// Data that wait, without credit and without progress: counted in quarters of the time limit. Channel 1 has no end of its own.
 void connection::parts::handle_stalls() {
   if (stall_at == never) stall_at = after(now, with.stall_timeout / 4);
   if (now < stall_at) return;
   stall_at = after(now, with.stall_timeout / 4);
+  const auto stalls = [](channel& one) { return one.queue && one.queue->bytes != 0 && ++one.queue->stalled_ticks > 4; };
   table.for_each([&](channel& each) {
-    if (!each.queue || each.queue->bytes == 0) return;
-    if (++each.queue->stalled_ticks > 4) expire(each, errc::stalled);
+    if (stalls(each)) expire(each, errc::stalled);
   });
+  if (stalls(table.plain())) fail(errc::stalled);
 }
 
 instant connection::parts::poll_timeout() const noexcept {
