@@ -127,7 +127,7 @@ void connection::parts::end_locally(channel& of, std::uint32_t code, std::string
   if (transition(of.state, channel_input::send_reset).effects & channel_effect::violation) return;
   of.code_reset = code;
   of.set(channel_flag::reset_sent);
-  if (out.has_slots() && out.committed_bytes() < with.committed_bytes_max + 16 * 1024) {
+  if (has_room_for_end()) {
     put_reset_frame(of, reason);
   } else {
     mark_dirty(of, channel_flag::reset_due);

@@ -128,6 +128,8 @@ struct connection::parts final : mux::commit_observer {
   void check_writable(channel& of) noexcept;
   void drop_queued(channel& of) noexcept;
   std::size_t committed_max() const noexcept;
+  // For a small frame that ends something: it may go a little beyond, so that full outboxes do not hold up every end.
+  bool has_room_for_end() const noexcept { return out.has_slots() && out.committed_bytes() < with.committed_bytes_max + 16 * 1024; }
   bool wants_transmit() const noexcept;
   void emit_greeting();
   void mark_dirty(channel& of, std::uint32_t bits) noexcept;

@@ -269,7 +269,7 @@ result<> connection::parts::finish(channel& of) {
     end_locally(of, static_cast<std::uint32_t>(errc::cancelled), {});
     return {};
   }
-  if (of.queue || !out.has_slots()) {
+  if (of.queue || !has_room_for_end()) {
     of.set(channel_flag::fin_due);
     queue.queue_of(of);
     queue.activate(of);

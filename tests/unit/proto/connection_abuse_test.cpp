@@ -143,6 +143,30 @@ TEST(connection_abuse, provoked_resets_end_in_calm_like_those_of_the_opener) {
   EXPECT_EQ(p.server.last(event_kind::closed)->code, number(errc::calm));
 }
 
+// Ends of answers cost no credit, and free the slot for the next: nothing but room bounds them.
+TEST(connection_abuse, answers_that_the_peer_does_not_take_are_bounded_by_what_may_be_committed) {
+  settings with;
+  with.abuse_buckets = false;
+  pair p({}, with);
+  p.settle();
+  p.server.keeps = false;
+  p.server.on_event = [&](const event& e) {
+    if (e.kind == event_kind::closed) EXPECT_EQ(e.code, number(errc::protocol)) << "the ids are used up";
+    if (e.kind != event_kind::finished) return;
+    (void)p.server.c.finish(e.channel);
+    p.server.c.work_done(e.channel);
+  };
+  std::size_t most = 0, answered = 0;
+  const std::string open(frame_of(frame_type::open, frame_flag::fin, 3, std::string("\x02", 1)));
+  for (; answered < 2'000'000 && !p.server.c.over(); ++answered) {
+    p.server.give(open);
+    most = std::max(most, p.server.pool.bytes_in_use());
+  }
+  EXPECT_TRUE(p.server.c.over());
+  EXPECT_GT(answered, 10'000u);
+  EXPECT_LE(most, with.committed_bytes_max + 16 * 1024 + 2 * 64 * 1024);
+}
+
 TEST(connection_abuse, a_paused_peer_may_go_on_when_its_debt_is_paid) {
   pair p;
   p.settle();
