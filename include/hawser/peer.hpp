@@ -81,7 +81,7 @@ struct peer_options {
   std::string token = {};                         // opaque, checked by the other side's admit()
   enum class names : std::uint8_t { optional, required } listener_names = names::optional;   // required: errc::name_absent for dialers without one
   peer_hooks* hooks = nullptr;                    // must outlive the peer
-  std::size_t connections_max = 10'000;           // accepted and dialled; a dialer beyond it gets errc::refused
+  std::size_t connections_max = 10'000;           // accepted and dialled, until their sockets are gone; a dialer beyond it gets errc::refused
   std::size_t handshakes_max = 1'024;             // accepted and not yet through
   duration connect_timeout = std::chrono::seconds(10);      // the look-up and every address, up to the handshake
   duration resolve_timeout = std::chrono::seconds(5);

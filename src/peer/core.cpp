@@ -90,12 +90,14 @@ void peer_core::enter(peer_connection& one) {
   one.retain();
   connections_.push_back(one);
   ++alive_count_;
+  if (!one.is_self()) ++socket_count_;
 }
 
 void peer_core::leave(peer_connection& one) {
   const ref<peer_core> self(this);
   one.connection_node::unlink();
   --alive_count_;
+  if (!one.is_self()) --socket_count_;
   perhaps_idle();
   one.release();
 }
@@ -182,7 +184,8 @@ void peer_core::resolve_undecided(const peer_id& id) {
 
 std::error_code peer_core::judge(const introduction& who) {
   if (stopping_) return make_error_code(errc::shutdown);
-  if (open_count_ >= options_.connections_max) return make_error_code(errc::refused);
+  // One that has ended holds its place until its socket is gone: else who breaks the rules over and over would have any number.
+  if (socket_count_ - half_open_ >= options_.connections_max) return make_error_code(errc::refused);
   if (who.name.empty()) {
     if (options_.listener_names == peer_options::names::required) return make_error_code(errc::name_absent);
   } else {

@@ -130,6 +130,7 @@ class peer_core final : public counted<peer_core> {
   wait_list idle_waiters_;
   std::size_t open_count_ = 0;
   std::size_t alive_count_ = 0;
+  std::size_t socket_count_ = 0;      // of these, all but the halves of self_
   std::size_t half_open_ = 0;
   std::size_t run_count_ = 0;
   bool stopping_ = false;

@@ -33,7 +33,7 @@ TEST_P(reader, that_grants_no_credit_bounds_its_writers_and_its_other_channels_g
     watch.look();
   };
   ASSERT_TRUE(at.until([&, still = quiet_for(100)]() mutable { return turn(), still(at.serves.poured_bytes); }));
-  ASSERT_EQ(by->bytes.size(), channels);
+  ASSERT_EQ(by->data_bytes.size(), channels);
 
   // Each writer has put down what credit covers and what a channel keeps, and waits.
   const std::size_t kept = at.limits().channel_send_bytes_max;
@@ -44,7 +44,7 @@ TEST_P(reader, that_grants_no_credit_bounds_its_writers_and_its_other_channels_g
 
   const std::size_t before = at.serves.poured_bytes;
   by->say(open_operation(101, "echo", wire::fin, "still there?") + wire::frame(type::ping, 0, 0, "and you?"));
-  ASSERT_TRUE(at.until([&] { return turn(), by->bytes[101] == 12 && by->answers == 1; }));
+  ASSERT_TRUE(at.until([&] { return turn(), by->data_bytes[101] == 12 && by->answers == 1; }));
   EXPECT_EQ(at.serves.poured_bytes, before);
   at.expect_others_untouched();
 }
@@ -74,7 +74,7 @@ TEST_P(reader, that_stalls_longer_than_it_may_is_reset_as_stalled_and_its_other_
   EXPECT_EQ(by->resets.size(), 1u);
   ASSERT_TRUE(at.until([&] { return at.serves.running == 1; })) << "the one that holds is not concerned";
   by->say(open_operation(7, "echo", wire::fin, "still there?"));
-  ASSERT_TRUE(at.until([&] { return by->turn(), by->bytes[7] == 12; }));
+  ASSERT_TRUE(at.until([&] { return by->turn(), by->data_bytes[7] == 12; }));
   EXPECT_TRUE(at.until([&] { return at.on.buffers().bytes_in_use() == 0; }));
 }
 

@@ -71,14 +71,14 @@ class stranger {
   std::size_t answers = 0;                      // to PING
   std::optional<std::uint32_t> farewell;        // the code of its GOAWAY
   std::map<std::uint32_t, std::size_t> resets;  // by code
-  std::map<std::uint32_t, std::size_t> bytes;   // of DATA, by channel
+  std::map<std::uint32_t, std::size_t> data_bytes;   // by channel
   std::vector<std::uint32_t> to_answer;         // channels that were reset and whose RESET (R3) is still owed
 
  private:
   void take(const wire::parsed_frame& one) {
     ++heard[one.type];
     if (one.type == type::credit) (one.channel == 0 ? connection_ : channels_[one.channel]) += one.code();
-    if (one.type == type::data) bytes[one.channel] += one.payload.size();
+    if (one.type == type::data) data_bytes[one.channel] += one.payload.size();
     if (one.type == type::ping && (one.flags & wire::fin) != 0) ++answers;
     if (one.type == type::go_away && !farewell) farewell = one.code();
     if (one.type == type::reset) {
