@@ -165,6 +165,7 @@ void connection::parts::work_done(channel_id id) {
   channel* found = p.over ? nullptr : p.table.find(id);
   if (!found || id == message_channel || is_free(found->state)) return;
   channel& of = *found;
+  of.clear(channel_flag::wants_writable | channel_flag::writable_event | channel_flag::finished_event | channel_flag::reset_event);
   of.user = is_own(of.state) ? nullptr : of.user;
   if (is_own(of.state)) {
     of.set(channel_flag::forgotten);

@@ -388,5 +388,23 @@ TEST(connection_life, a_deadline_that_passes_after_the_whole_answer_says_nothing
   EXPECT_EQ(p.client.of(event_kind::released, *id).size(), 1u);
 }
 
+// Whoever has let go of a channel is told of its release, and of nothing else.
+TEST(connection_life, a_channel_that_was_let_go_of_reports_no_room_though_a_write_was_refused) {
+  pair p;
+  p.settle();
+  const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  const std::string body = pattern(50'000);
+  while (p.client.c.write(*id, as_bytes(body)).value_or(0) == body.size()) {
+  }
+  ASSERT_TRUE(p.client.c.finish(*id));
+  p.client.c.work_done(*id);
+  p.settle();
+  EXPECT_EQ(p.client.of(event_kind::writable, *id).size(), 0u);
+  p.server.c.work_done(*id);
+  p.settle();
+  EXPECT_EQ(p.client.of(event_kind::released, *id).size(), 1u);
+  EXPECT_EQ(p.client.of(event_kind::finished, *id).size(), 0u);
+}
+
 }  // namespace
 }  // namespace hawser::proto::testing
