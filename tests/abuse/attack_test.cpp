@@ -56,7 +56,7 @@ TEST_P(every_attack, ends_in_its_code_or_is_absorbed_and_its_memory_is_bounded_a
 }
 
 INSTANTIATE_TEST_SUITE_P(each, every_attack, ::testing::Combine(::testing::ValuesIn(engines()), ::testing::ValuesIn(attacks())),
-                         [](const auto& one) { return name_of(std::get<0>(one.param)) + "_" + std::get<1>(one.param).name; });
+    [](const auto& one) { return name_of(std::get<0>(one.param)) + "_" + std::get<1>(one.param).name; });
 
-}  // namespace
+}
 }  // namespace hawser::abuse

@@ -99,24 +99,24 @@ std::vector<attack> make_attacks() {
   add("open_and_reset", opening([](std::uint32_t id) { return open_operation(id, "hold") + reset(id); }), errc::calm);
   add("open_and_stop", opening([=](std::uint32_t id) { return open_operation(id, "echo") + wire::frame(type::stop, 0, id, code) + wire::frame(type::data, wire::fin, id, ""); }), errc::calm);
   add("open_with_no_time_left", opening([](std::uint32_t id) {
-        std::string block = {static_cast<char>(kind_request | 0x30), '\x09'};
-        return wire::frame(type::open, wire::fin, id, block + "hold" + wire::pv(0) + wire::pv(0));
-      }),
+    std::string block = {static_cast<char>(kind_request | 0x30), '\x09'};
+    return wire::frame(type::open, wire::fin, id, block + "hold" + wire::pv(0) + wire::pv(0));
+  }),
       std::nullopt);
   // Resets that the listener is made to send.
   add("unknown_kinds", opening([](std::uint32_t id) { return open_kind(id, 9, wire::fin); }), errc::calm);
   add("kinds_that_nobody_serves", opening([](std::uint32_t id) { return open_kind(id, 3, wire::fin); }), std::nullopt);
   add("unknown_operations", opening([](std::uint32_t id) { return open_operation(id, "absent", wire::fin); }), std::nullopt);
   add("messages_too_big", opening([=](std::uint32_t id) {
-        return open_kind(id, kind_messages) + parts(id);
-      }, false),
+    return open_kind(id, kind_messages) + parts(id);
+  },
+                              false),
       std::nullopt);
   add("data_behind_the_end", once(open_operation(3, "echo", wire::fin) + wire::frame(type::data, 0, 3, "more")), errc::protocol);
   add("stops_of_one_channel", [=] {
     const auto begun = std::make_shared<bool>(false);
     const std::string stops = many(wire::frame(type::stop, 0, 3, code), 1'000);
-    return [=](stranger&) { return std::exchange(*begun, true) ? stops : open_operation(3, "hold"); };
-  }, errc::calm);
+    return [=](stranger&) { return std::exchange(*begun, true) ? stops : open_operation(3, "hold"); }; }, errc::calm);
   // Control frames.
   add("pings_without_waiting", repeating(wire::frame(type::ping, 0, 0, "are you?")), errc::protocol);
   add("pings_as_fast_as_they_are_answered", [] { return pinging(4); }, std::nullopt);

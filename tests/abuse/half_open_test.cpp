@@ -71,7 +71,8 @@ TEST_P(half_open, connections_below_the_bound_leave_room_for_honest_ones_all_the
     const bool in = at.until([&] {
       come_again();
       return finish(at.on, newcomer.connect(at.server->local_endpoint())).has_value();
-    }, 5s);
+    },
+        5s);
     ASSERT_TRUE(in) << i;
     ASSERT_TRUE(at.until([&] { return come_again(), at.hooks.count("disconnected newcomer") == i; }));
   }
@@ -144,5 +145,5 @@ TEST(half_open_places, come_back_at_the_time_limit_of_the_handshake) {
   EXPECT_EQ(hooks.count("connected"), 1u);
 }
 
-}  // namespace
+}
 }  // namespace hawser::abuse

@@ -30,7 +30,9 @@ settings roomy() {
 
 // A varint in its shortest form, up to 56 bits.
 std::string pv(std::uint64_t value) {
-  const unsigned size = value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 1u << 29 ? 4 : 8;
+  const unsigned size = value < 0x80 ? 1 : value < 0x4000 ? 2
+      : value < 1u << 29                                  ? 4
+                                                          : 8;
   std::string out(size, '\0');
   for (unsigned i = size; i-- > 0; value >>= 8) out[i] = static_cast<char>(value);
   constexpr unsigned char marks[] = {0, 0x00, 0x80, 0, 0xc0, 0, 0, 0, 0xe0};
@@ -81,9 +83,16 @@ struct bounds {
 
 TEST(hostile_lengths, of_numbers_in_hello_are_sound_between_their_bounds_and_a_protocol_error_beyond) {
   const bounds fields[] = {
-      {1, 8, 0, UINT64_MAX},           {2, 4, 4'096, 1'048'576},       {3, 4, 4'096, 0x7fff'ffff}, {4, 4, 16, 1 << 20},
-      {5, 4, 16'384, 0x7fff'ffff},     {6, 4, 65'536, 0x7fff'ffff},    {7, 2, 256, 16'384},        {8, 2, 0, 0xffff},
-      {9, 4, 0, 0xffff'ffff},          {10, 1, 1, 0xff},
+      {1, 8, 0, UINT64_MAX},
+      {2, 4, 4'096, 1'048'576},
+      {3, 4, 4'096, 0x7fff'ffff},
+      {4, 4, 16, 1 << 20},
+      {5, 4, 16'384, 0x7fff'ffff},
+      {6, 4, 65'536, 0x7fff'ffff},
+      {7, 2, 256, 16'384},
+      {8, 2, 0, 0xffff},
+      {9, 4, 0, 0xffff'ffff},
+      {10, 1, 1, 0xff},
   };
   for (const bounds& f : fields) {
     const std::uint64_t all = f.width == 8 ? UINT64_MAX : (std::uint64_t{1} << (8 * f.width)) - 1;
@@ -163,7 +172,8 @@ TEST(hostile_lengths, of_payloads_are_sound_within_their_type) {
     };
     for (const std::uint32_t size : {0u, 1u, r.least - (r.least > 0), r.least, r.least + 1, r.most - (r.most > r.least), r.most, r.most + 1}) {
       if (r.type == frame_type::head && size == 1) continue;      // no list is one byte long
-      const errc expected = size < r.least ? r.below : size > r.most ? r.beyond : fine;
+      const errc expected = size < r.least ? r.below : size > r.most ? r.beyond
+                                                                     : fine;
       EXPECT_EQ(verdict(stream + frame_of(r.type, 0, r.id, payload(size))), expected) << "type " << static_cast<int>(r.type) << " of " << size;
     }
     EXPECT_EQ(verdict(stream + header_of(r.type, 0, r.id, (1u << 28) - 1)), r.beyond) << static_cast<int>(r.type);
@@ -250,5 +260,5 @@ TEST(hostile_lengths, of_codes_that_the_wire_does_not_define_arrive_as_internal)
   }
 }
 
-}  // namespace
+}
 }  // namespace hawser::proto::testing

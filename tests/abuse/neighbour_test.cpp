@@ -204,5 +204,5 @@ TEST_F(metered, a_client_that_cancels_half_of_its_calls_is_left_alone) {
   EXPECT_LT(slowest, duration(1ms)) << "reading was paused";
 }
 
-}  // namespace
+}
 }  // namespace hawser::abuse

@@ -24,7 +24,8 @@ TEST_P(open_and_reset, by_the_million_runs_no_more_handlers_than_announced_and_t
     return at.until([&] {
       by->turn(next);
       return at.serves.started >= count || by->gone();
-    }, 4min);
+    },
+        4min);
   };
   ASSERT_TRUE(run_to(all / 10));
   memory_watch watch(at.on);
@@ -32,7 +33,8 @@ TEST_P(open_and_reset, by_the_million_runs_no_more_handlers_than_announced_and_t
     by->turn(next);
     watch.look();
     return at.serves.started >= all || by->gone();
-  }, 4min));
+  },
+      4min));
   EXPECT_FALSE(by->gone());
   EXPECT_GE(at.serves.started, all);
   EXPECT_LE(at.serves.running_peak, at.limits().announced.channels_max);
@@ -97,5 +99,5 @@ TEST_P(open_and_reset, of_every_other_call_at_full_speed_is_what_a_client_may_do
 
 INSTANTIATE_TEST_SUITE_P(each, open_and_reset, ::testing::ValuesIn(engines()), [](const auto& one) { return name_of(one.param); });
 
-}  // namespace
+}
 }  // namespace hawser::abuse

@@ -118,5 +118,5 @@ TEST(stalled_reader, is_given_up_within_a_limit_and_a_half) {
   EXPECT_FALSE(by.gone());
 }
 
-}  // namespace
+}
 }  // namespace hawser::abuse

@@ -20,7 +20,7 @@ namespace hawser::abuse {
 class simulated_intruder final : public stranger {
  public:
   simulated_intruder(loop& on, const endpoint& where, const proto::limits& of_server, script next = {},
-                     std::string hello = wire::named("stranger"), duration tick = 100us)
+      std::string hello = wire::named("stranger"), duration tick = 100us)
       : stranger(of_server), loop_(on), socket_(on, where), clock_(on), next_(std::move(next)), began_(on.now()), tick_(tick) {
     say(std::move(hello));
     clock_.then = [this] { turn(); };

@@ -177,7 +177,7 @@ TEST_P(slow_on_sockets, strangers_are_closed_when_their_time_is_over_and_leave_n
   const std::string frame = wire::frame(type::data, 0, 1, "a message");
   std::vector<std::unique_ptr<intruder>> all;
   for (const std::string& said : {std::string(), hello.substr(0, 3), hello.substr(0, 8), hello.substr(0, 11), hello.substr(0, 30), hello + frame.substr(0, 1),
-                                  hello + frame.substr(0, 4), hello + frame.substr(0, 12)})
+           hello + frame.substr(0, 4), hello + frame.substr(0, 12)})
     all.push_back(std::make_unique<intruder>(at.server->local_endpoint(), at.limits().announced, said));
   ASSERT_TRUE(at.until([&] {
     bool over = true;
@@ -194,5 +194,5 @@ TEST_P(slow_on_sockets, strangers_are_closed_when_their_time_is_over_and_leave_n
 
 INSTANTIATE_TEST_SUITE_P(each, slow_on_sockets, ::testing::ValuesIn(engines()), [](const auto& one) { return name_of(one.param); });
 
-}  // namespace
+}
 }  // namespace hawser::abuse

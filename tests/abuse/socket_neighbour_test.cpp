@@ -83,7 +83,7 @@ std::vector<attack> nuisances() {
 }
 
 INSTANTIATE_TEST_SUITE_P(each, beside_nuisance, ::testing::Combine(::testing::ValuesIn(engines()), ::testing::ValuesIn(nuisances())),
-                         [](const auto& one) { return name_of(std::get<0>(one.param)) + "_" + std::get<1>(one.param).name; });
+    [](const auto& one) { return name_of(std::get<0>(one.param)) + "_" + std::get<1>(one.param).name; });
 
-}  // namespace
+}
 }  // namespace hawser::abuse

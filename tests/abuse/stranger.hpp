@@ -23,8 +23,20 @@ namespace hawser::abuse {
 namespace wire = peer_test::wire;
 
 namespace type {
-enum : unsigned { data = 1, open, credit, reset, stop, release, ping, go_away, hello, head, skip };
-}
+enum : unsigned {
+  data = 1,
+  open,
+  credit,
+  reset,
+  stop,
+  release,
+  ping,
+  go_away,
+  hello,
+  head,
+  skip
+};
+} // namespace type
 
 class stranger {
  public:

@@ -217,5 +217,5 @@ TEST(connection_abuse, uploads_whose_credit_crosses_their_end_never_touch_a_buck
   }
 }
 
-}  // namespace
+}
 }  // namespace hawser::proto::testing
