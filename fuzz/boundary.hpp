@@ -60,6 +60,7 @@ class boundary final : public io::engine {
 
   // -- io::engine
   std::string_view name() const noexcept override { return "boundary"; }
+  void use_buffers(buffer_pool& buffers) override { buffers_ = &buffers; }
   instant now() noexcept override { return now_; }
   std::size_t turn(instant, instant& now) override {
     now = now_;
@@ -144,11 +145,18 @@ class boundary final : public io::engine {
   void hear(io::socket_id id, const std::string& bytes) {
     socket* s = live(id);
     if (!s || s->ended) return;
-    if (s->paused) s->held += bytes;
-    else s->events->on_bytes(as_bytes(bytes));
+    if (s->paused) {
+      s->held += bytes;
+      return;
+    }
+    // In a segment that is lent, as the engines of the kernel do it.
+    const chunk segment = buffers_->copy(as_bytes(bytes));
+    const lending lent(*buffers_, segment);
+    s->events->on_bytes(segment.view());
   }
 
   instant now_{std::chrono::hours(1)};
+  buffer_pool* buffers_ = nullptr;
   io::listener_events* listener_ = nullptr;
   io::socket_id last_;
   std::vector<socket> sockets_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "abuse/memory.hpp"
+#include "support/thread_sanitizer.hpp"
 
 #include <malloc.h>
 
@@ -30,6 +31,7 @@ void dropped(void* memory) noexcept {
 }  // namespace
 }  // namespace hawser::abuse
 
+#if !HAWSER_UNDER_THREAD_SANITIZER
 void* operator new(std::size_t bytes) { return hawser::abuse::counted(std::malloc(bytes ? bytes : 1)); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   const auto to = static_cast<std::size_t>(alignment);
@@ -39,3 +41,4 @@ void operator delete(void* memory) noexcept { hawser::abuse::dropped(memory); }
 void operator delete(void* memory, std::size_t) noexcept { hawser::abuse::dropped(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { hawser::abuse::dropped(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { hawser::abuse::dropped(memory); }
+#endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "conformance/count_new.hpp"
 #include "conformance/kernel_world.hpp"
 #include "conformance/suite.hpp"
 #include "io/uring/uring_engine.hpp"
+#include "support/heap.hpp"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -470,12 +470,12 @@ TEST_F(uring_pitfalls, steady_state_needs_few_system_calls_a_message_and_no_memo
   ASSERT_TRUE(drive([&] { return messages >= count * 20; }));
   const std::uint64_t buffers = client().buffers().heap_allocations() + server().buffers().heap_allocations();
   const std::uint64_t enters = client_engine_->enters() + server_engine_->enters();
-  const std::uint64_t news = heap_allocations;
+  const std::uint64_t news = test::heap_allocations;
   const std::size_t from = messages;
   ASSERT_TRUE(drive([&] { return messages >= from + count * rounds; }));
   const auto done = static_cast<double>(messages - from);
   EXPECT_EQ(client().buffers().heap_allocations() + server().buffers().heap_allocations(), buffers);
-  EXPECT_EQ(heap_allocations, news);
+  EXPECT_EQ(test::heap_allocations, news);
   // Two sends and two receives make one round trip.
   EXPECT_LT(static_cast<double>(client_engine_->enters() + server_engine_->enters() - enters), 0.25 * done);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include "support/heap.hpp"
+
 #include <hawser/async/cancel.hpp>
 #include <hawser/async/scope.hpp>
 #include <hawser/async/sleep.hpp>
@@ -12,16 +14,12 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
 namespace hawser::test {
-
-// Calls of operator new in this program (count_new.cpp).
-extern std::atomic<std::uint64_t> heap_allocations;
 
 // Its clock jumps to the instant that a turn would have waited for: timers fire at once and in order.
 class clock_engine final : public socketless_engine {

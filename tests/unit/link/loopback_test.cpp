@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "recorder.hpp"
+#include "support/heap.hpp"
 
 #include <hawser/async/sleep.hpp>
 #include <hawser/async/task.hpp>
 
-#include <atomic>
 #include <cstdint>
 #include <list>
 
 #include <unistd.h>
 
 namespace hawser::test {
-
-extern std::atomic<std::uint64_t> heap_allocations;   // count_new.cpp
-
 namespace {
 
 using namespace std::chrono_literals;
