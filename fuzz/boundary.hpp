@@ -3,8 +3,10 @@
 
 #include <hawser/io/engine.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <utility>
@@ -60,7 +62,7 @@ class boundary final : public io::engine {
 
   // -- io::engine
   std::string_view name() const noexcept override { return "boundary"; }
-  void use_buffers(buffer_pool& buffers) override { buffers_ = &buffers; }
+  void use_buffers(buffer_pool& buffers) override { pool_ = &buffers; }
   instant now() noexcept override { return now_; }
   std::size_t turn(instant, instant& now) override {
     now = now_;
@@ -88,14 +90,17 @@ class boundary final : public io::engine {
   int descriptor() const noexcept override { return -1; }
   bool pending() const noexcept override { return !due_.empty(); }
 
-  result<io::listener_id> listen(const endpoint&, const io::listen_options&, const io::socket_options&, io::listener_events& events) override {
+  result<io::listener_id> listen(const endpoint&, const io::listen_options&, const io::socket_options&,
+      io::listener_events& events) override {
     listener_ = &events;
     return io::listener_id{0, 1};
   }
   endpoint local_endpoint(io::listener_id) const override { return listener_ ? endpoint("10.0.0.1:7000") : endpoint(); }
   void close(io::listener_id) override { listener_ = nullptr; }
   void start(io::socket_id id, io::socket_events& events) override { at(id).events = &events; }
-  result<io::socket_id> connect(const endpoint&, const io::socket_options&, io::socket_events&) override { return failure(errc::unreachable); }
+  result<io::socket_id> connect(const endpoint&, const io::socket_options&, io::socket_events&) override {
+    return failure(errc::unreachable);
+  }
   void send(io::socket_id id, chain& bytes) override {
     HAWSER_EXPECTS(!at(id).closed && !at(id).finished && at(id).in_flight.empty() && !bytes.empty(), "a send that breaks E4");
     at(id).in_flight = std::move(bytes);
@@ -149,14 +154,15 @@ class boundary final : public io::engine {
       s->held += bytes;
       return;
     }
-    // In a segment that is lent, as the engines of the kernel do it.
-    const chunk segment = buffers_->copy(as_bytes(bytes));
-    const lending lent(*buffers_, segment);
-    s->events->on_bytes(segment.view());
+    chunk received = pool_->allocate(std::max(bytes.size(), io::receive_buffer_bytes));
+    std::memcpy(received.mutable_data(), bytes.data(), bytes.size());
+    received.grow(bytes.size());
+    const lending lent(*pool_, received);
+    s->events->on_bytes(received.view());
   }
 
+  buffer_pool* pool_ = nullptr;
   instant now_{std::chrono::hours(1)};
-  buffer_pool* buffers_ = nullptr;
   io::listener_events* listener_ = nullptr;
   io::socket_id last_;
   std::vector<socket> sockets_;

@@ -156,8 +156,9 @@ class script {
 
 std::string frame(unsigned type, unsigned flags, std::uint32_t channel, std::string_view payload) {
   std::byte head[proto::header_bytes_max];
-  const std::size_t size = proto::put_header(head, static_cast<proto::frame_type>(type & 15), static_cast<std::uint8_t>((flags & 7) << 4), channel,
-      static_cast<std::uint32_t>(payload.size()));
+  const auto bits = static_cast<std::uint8_t>((flags & 7) << 4);
+  const auto length = static_cast<std::uint32_t>(payload.size());
+  const std::size_t size = proto::put_header(head, static_cast<proto::frame_type>(type & 15), bits, channel, length);
   return std::string(reinterpret_cast<const char*>(head), size).append(payload);
 }
 
@@ -259,7 +260,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (own & 4) serves.close();
     in.turn();
     in.engine->take_sends(true);
-    for (std::size_t back = 0; back < 16; ++back) (own & 8) != 0 ? in.engine->fail(in.engine->stranger(back)) : in.engine->end(in.engine->stranger(back));
+    for (std::size_t back = 0; back < 16; ++back) {
+      const io::socket_id who = in.engine->stranger(back);
+      (own & 8) != 0 ? in.engine->fail(who) : in.engine->end(who);
+    }
     for (int i = 0; i < 60 && (in.engine->open_sockets() != 0 || i < 8); ++i) in.pass(std::chrono::seconds(1));
     demand(in.engine->open_sockets() == 0);
     in.pass(std::chrono::seconds(1));

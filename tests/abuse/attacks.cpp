@@ -26,7 +26,12 @@ namespace {
 constexpr std::uint32_t stale = 5;      // an id of the client's range, which nobody opened
 constexpr std::size_t said_at_once = 16 * 1024;
 
-std::string reset(std::uint32_t channel) { return wire::frame(type::reset, 0, channel, wire::u32(static_cast<std::uint32_t>(errc::cancelled))); }
+const std::string& cancelled() {
+  static const std::string code = wire::u32(static_cast<std::uint32_t>(errc::cancelled));
+  return code;
+}
+std::string reset(std::uint32_t channel) { return wire::frame(type::reset, 0, channel, cancelled()); }
+std::string stop(std::uint32_t channel) { return wire::frame(type::stop, 0, channel, cancelled()); }
 
 // The same again and again.
 std::function<script()> repeating(std::string one) {
@@ -87,7 +92,6 @@ script saying_once(std::string all) {
 }
 
 std::vector<attack> make_attacks() {
-  const std::string code = wire::u32(static_cast<std::uint32_t>(errc::cancelled));
   const auto parts = [](std::uint32_t id) { return many(wire::frame(type::data, wire::more, id, std::string(5'000, 'm')), 2); };
   std::vector<attack> all;
   const auto add = [&](std::string name, std::function<script()> begin, std::optional<errc> ends_in) {
@@ -97,7 +101,10 @@ std::vector<attack> make_attacks() {
 
   // Work that is begun to be thrown away.
   add("open_and_reset", opening([](std::uint32_t id) { return open_operation(id, "hold") + reset(id); }), errc::calm);
-  add("open_and_stop", opening([=](std::uint32_t id) { return open_operation(id, "echo") + wire::frame(type::stop, 0, id, code) + wire::frame(type::data, wire::fin, id, ""); }), errc::calm);
+  add("open_and_stop", opening([](std::uint32_t id) {
+    return open_operation(id, "echo") + stop(id) + wire::frame(type::data, wire::fin, id, "");
+  }),
+      errc::calm);
   add("open_with_no_time_left", opening([](std::uint32_t id) {
     std::string block = {static_cast<char>(kind_request | 0x30), '\x09'};
     return wire::frame(type::open, wire::fin, id, block + "hold" + wire::pv(0) + wire::pv(0));
@@ -115,7 +122,7 @@ std::vector<attack> make_attacks() {
   add("data_behind_the_end", once(open_operation(3, "echo", wire::fin) + wire::frame(type::data, 0, 3, "more")), errc::protocol);
   add("stops_of_one_channel", [=] {
     const auto begun = std::make_shared<bool>(false);
-    const std::string stops = many(wire::frame(type::stop, 0, 3, code), 1'000);
+    const std::string stops = many(stop(3), 1'000);
     return [=](stranger&) { return std::exchange(*begun, true) ? stops : open_operation(3, "hold"); }; }, errc::calm);
   // Control frames.
   add("pings_without_waiting", repeating(wire::frame(type::ping, 0, 0, "are you?")), errc::protocol);
@@ -124,12 +131,13 @@ std::vector<attack> make_attacks() {
   add("credit_of_one_byte", repeating(wire::frame(type::credit, 0, 0, wire::u32(1))), errc::calm);
   add("credit_for_channel_1", repeating(wire::frame(type::credit, 0, 1, wire::u32(1))), errc::calm);
   add("credit_for_free_ids", repeating(wire::frame(type::credit, 0, stale, wire::u32(1))), errc::calm);
-  add("stops_of_free_ids", repeating(wire::frame(type::stop, 0, stale, code)), errc::calm);
+  add("stops_of_free_ids", repeating(stop(stale)), errc::calm);
   add("resets_of_free_ids", repeating(reset(stale)), errc::calm);
-  add("resets_with_long_reasons", repeating(wire::frame(type::reset, 0, stale, code + std::string(1'024, 'r'))), std::nullopt);
+  add("resets_with_long_reasons", repeating(wire::frame(type::reset, 0, stale, cancelled() + std::string(1'024, 'r'))), std::nullopt);
   add("releases_that_are_not_due", repeating(wire::frame(type::release, 0, stale, "")), errc::protocol);
   add("skipped_frames", repeating(wire::frame(type::skip, 0, 0, "")), errc::calm);
-  add("farewells_without_end", repeating(wire::frame(type::go_away, 0, 0, wire::u32(0) + wire::u32(1 << 30) + std::string(8, '\0'))), errc::calm);
+  const std::string farewell = wire::u32(0) + wire::u32(1 << 30) + std::string(8, '\0');
+  add("farewells_without_end", repeating(wire::frame(type::go_away, 0, 0, farewell)), errc::calm);
   // Small frames, within what credit allows.
   add("messages_of_no_bytes", trickling("", 1, 0, ""), std::nullopt);
   add("messages_of_one_byte", trickling("", 1, 0, "x"), std::nullopt);

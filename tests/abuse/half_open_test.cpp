@@ -124,7 +124,8 @@ TEST(half_open_places, come_back_at_the_time_limit_of_the_handshake) {
   const instant begin = net.now();
   std::vector<std::unique_ptr<simulated_intruder>> all;
   for (int i = 0; i < 100; ++i)
-    all.push_back(std::make_unique<simulated_intruder>(net.host("evil"), net.address("server", 7000), small_limits().announced, script(), wire::preface(), 10ms));
+    all.push_back(std::make_unique<simulated_intruder>(net.host("evil"), net.address("server", 7000), small_limits().announced, script(),
+        wire::preface(), 10ms));
   net.run_for(100ms);
   peer client(net.host("honest"), {.name = "honest"});
   std::size_t refused = 0;

@@ -96,13 +96,15 @@ TEST(hostile_lengths, of_numbers_in_hello_are_sound_between_their_bounds_and_a_p
   };
   for (const bounds& f : fields) {
     const std::uint64_t all = f.width == 8 ? UINT64_MAX : (std::uint64_t{1} << (8 * f.width)) - 1;
-    for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{1}, f.least - (f.least > 0), f.least, f.most - 1, f.most, f.most + (f.most < all), all}) {
-      const bool sound = value >= f.least && value <= f.most;
-      EXPECT_EQ(verdict_on_hello(item(f.type, number(value, f.width))), sound ? fine : errc::protocol) << "field " << f.type << " = " << value;
+    const std::uint64_t below = f.least - (f.least > 0), beyond = f.most + (f.most < all);
+    for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{1}, below, f.least, f.most - 1, f.most, beyond, all}) {
+      const errc expected = value >= f.least && value <= f.most ? fine : errc::protocol;
+      EXPECT_EQ(verdict_on_hello(item(f.type, number(value, f.width))), expected) << "field " << f.type << " = " << value;
     }
     for (const std::size_t width : {std::size_t{0}, f.width - 1, f.width + 1, std::size_t{100}})
-      EXPECT_EQ(verdict_on_hello(item(f.type, number(f.least, width))), errc::protocol) << "field " << f.type << " in " << width << " bytes";
-    EXPECT_EQ(verdict_on_hello(item(f.type, number(f.least, f.width)) + item(f.type, number(f.least, f.width))), errc::protocol) << "twice " << f.type;
+      EXPECT_EQ(verdict_on_hello(item(f.type, number(f.least, width))), errc::protocol) << f.type << " in " << width << " bytes";
+    const std::string once = item(f.type, number(f.least, f.width));
+    EXPECT_EQ(verdict_on_hello(once + once), errc::protocol) << "twice " << f.type;
   }
 }
 
@@ -112,13 +114,16 @@ TEST(hostile_lengths, of_texts_in_hello_are_sound_up_to_their_limit) {
     std::size_t least, most;
     errc beyond;
   };
-  for (const text& t : {text{12, 0, 4'096, errc::protocol}, text{13, 0, 4'096, errc::protocol}, text{14, 0, 256, errc::protocol}, text{15, 1, 64, errc::name_invalid}}) {
+  const text texts[] = {
+      {12, 0, 4'096, errc::protocol}, {13, 0, 4'096, errc::protocol}, {14, 0, 256, errc::protocol}, {15, 1, 64, errc::name_invalid}};
+  for (const text& t : texts) {
     for (const std::size_t size : {std::size_t{0}, std::size_t{1}, t.most - 1, t.most, t.most + 1, std::size_t{8'000}}) {
       const bool sound = size >= t.least && size <= t.most;
       EXPECT_EQ(verdict_on_hello(item(t.type, std::string(size, 'x'))), sound ? fine : t.beyond) << "field " << t.type << " of " << size;
     }
   }
-  for (const std::size_t size : {0u, 15u, 16u, 17u}) EXPECT_EQ(verdict_on_hello(item(11, std::string(size, 'x'))), size == 16 ? fine : errc::protocol);
+  for (const std::size_t size : {0u, 15u, 16u, 17u})
+    EXPECT_EQ(verdict_on_hello(item(11, std::string(size, 'x'))), size == 16 ? fine : errc::protocol);
   for (const std::size_t size : {1u, 64u}) EXPECT_EQ(verdict_on_hello(item(16, std::string(size, 'x'))), errc::application_tag);
   EXPECT_EQ(verdict_on_hello(item(16, std::string(65, 'x'))), errc::protocol);
 }
@@ -165,16 +170,17 @@ TEST(hostile_lengths, of_payloads_are_sound_within_their_type) {
     // One number 1 that stands for an increment, a code, a drain time; a HEAD is one item that fills it.
     const auto payload = [&](std::uint32_t size) {
       std::string out(size, '\0');
-      if (r.type == frame_type::head && size > 0) out = size < 130 ? pv(9) + pv(size - 2) + std::string(size - 2, 'h') : pv(9) + pv(size - 3) + std::string(size - 3, 'h');
+      if (r.type == frame_type::head && size > 0) out = item(9, std::string(size - (size < 130 ? 2 : 3), 'h'));
       if (r.type == frame_type::credit && size > 0) out[0] = 1;
       if (r.type == frame_type::go_away && size > 9) out[6] = 1;
       return out;
     };
-    for (const std::uint32_t size : {0u, 1u, r.least - (r.least > 0), r.least, r.least + 1, r.most - (r.most > r.least), r.most, r.most + 1}) {
+    const std::uint32_t below = r.least - (r.least > 0), last_but_one = r.most - (r.most > r.least);
+    for (const std::uint32_t size : {0u, 1u, below, r.least, r.least + 1, last_but_one, r.most, r.most + 1}) {
       if (r.type == frame_type::head && size == 1) continue;      // no list is one byte long
       const errc expected = size < r.least ? r.below : size > r.most ? r.beyond
                                                                      : fine;
-      EXPECT_EQ(verdict(stream + frame_of(r.type, 0, r.id, payload(size))), expected) << "type " << static_cast<int>(r.type) << " of " << size;
+      EXPECT_EQ(verdict(stream + frame_of(r.type, 0, r.id, payload(size))), expected) << static_cast<int>(r.type) << " of " << size;
     }
     EXPECT_EQ(verdict(stream + header_of(r.type, 0, r.id, (1u << 28) - 1)), r.beyond) << static_cast<int>(r.type);
   }
@@ -192,10 +198,13 @@ TEST(hostile_lengths, in_open_blocks_are_sound_up_to_their_limit) {
   EXPECT_EQ(literal(200, 100), errc::protocol) << "it reaches beyond the frame";
   EXPECT_EQ(literal(pv_max / 2, 10), errc::protocol);
   for (const std::uint64_t assign : {0, 1, slots - 1, int{slots}}) EXPECT_EQ(literal(4, 4, assign), fine) << assign;
-  for (const std::uint64_t assign : {std::uint64_t{slots} + 1, std::uint64_t{0xffff}, std::uint64_t{0x10001}, pv_max}) EXPECT_EQ(literal(4, 4, assign), errc::protocol) << assign;
-  for (const std::uint64_t alias : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{slots}, std::uint64_t{slots} + 1, std::uint64_t{0x10001}, pv_max / 2})
+  constexpr std::uint64_t beyond = slots + 1;
+  for (const std::uint64_t assign : {beyond, std::uint64_t{0xffff}, std::uint64_t{0x10001}, pv_max})
+    EXPECT_EQ(literal(4, 4, assign), errc::protocol) << assign;
+  for (const std::uint64_t alias : {std::uint64_t{0}, std::uint64_t{1}, beyond - 1, beyond, std::uint64_t{0x10001}, pv_max / 2})
     EXPECT_EQ(open("\x12"s + pv(2 * alias)), errc::protocol) << "nobody assigned " << alias;
-  for (const std::uint64_t deadline : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 40, pv_max}) EXPECT_EQ(open("\x22"s + pv(deadline)), fine) << deadline;
+  for (const std::uint64_t deadline : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 40, pv_max})
+    EXPECT_EQ(open("\x22"s + pv(deadline)), fine) << deadline;
   for (const unsigned urgency : {0u, 1u, 7u}) EXPECT_EQ(open("\x42"s + static_cast<char>(urgency)), fine);
   for (const unsigned urgency : {8u, 255u}) EXPECT_EQ(open("\x42"s + static_cast<char>(urgency)), errc::protocol);
   EXPECT_EQ(open("\x42"s), errc::protocol) << "without its byte";
@@ -203,7 +212,9 @@ TEST(hostile_lengths, in_open_blocks_are_sound_up_to_their_limit) {
 }
 
 TEST(hostile_lengths, of_meta_lists_are_sound_up_to_the_longest_block) {
-  const auto open = [](const std::string& meta, std::uint64_t declared) { return verdict(frame_of(frame_type::open, 0, 3, "\x82"s + pv(declared) + meta)); };
+  const auto open = [](const std::string& meta, std::uint64_t declared) {
+    return verdict(frame_of(frame_type::open, 0, 3, "\x82"s + pv(declared) + meta));
+  };
   EXPECT_EQ(open("", 0), fine);
   EXPECT_EQ(open(item(9, ""), 2), fine);
   EXPECT_EQ(open(item(9, "value"), 7), fine);
@@ -221,7 +232,9 @@ TEST(hostile_lengths, of_meta_lists_are_sound_up_to_the_longest_block) {
 }
 
 TEST(hostile_lengths, of_items_in_head_are_held_to_the_same_rules_as_those_in_open) {
-  const auto head = [](std::string_view list) { return verdict(frame_of(frame_type::open, 0, 3, "\x02"s) + frame_of(frame_type::head, 0, 3, list)); };
+  const auto head = [](std::string_view list) {
+    return verdict(frame_of(frame_type::open, 0, 3, "\x02"s) + frame_of(frame_type::head, 0, 3, list));
+  };
   EXPECT_EQ(head(""), fine);
   EXPECT_EQ(head(item(9, "")), fine);
   EXPECT_EQ(head(item(9, "value") + item(pv_max, "")), fine);
@@ -232,7 +245,9 @@ TEST(hostile_lengths, of_items_in_head_are_held_to_the_same_rules_as_those_in_op
 }
 
 TEST(hostile_lengths, of_credit_are_sound_up_to_what_may_be_outstanding) {
-  const auto grant = [](channel_id id, std::uint64_t by) { return verdict(frame_of(frame_type::open, 0, 3, "\0"s) + frame_of(frame_type::credit, 0, id, number(by, 4))); };
+  const auto grant = [](channel_id id, std::uint64_t by) {
+    return verdict(frame_of(frame_type::open, 0, 3, "\0"s) + frame_of(frame_type::credit, 0, id, number(by, 4)));
+  };
   struct ledger {
     channel_id id;
     std::uint64_t there;

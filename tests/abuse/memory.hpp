@@ -31,19 +31,11 @@ class memory_watch {
 
 inline constexpr std::size_t segment_bytes = 64 * 1024;      // of an outbox that has much to say
 
-// The most that one connection may hold of what its peer sent, from the limits (include/hawser/proto/connection.hpp): what the
-// application holds, half messages, and sized reads. A buffer may be four times as large as what is in it.
-constexpr std::size_t received_bytes_max(const proto::settings& with) {
-  const std::size_t message = with.announced.message_bytes_max;
-  const std::size_t places = std::max<std::size_t>(1, with.reassembly_bytes_max / message);
-  const std::size_t windows = std::size_t{with.announced.channels_max} * with.announced.channel_credit;
-  const std::size_t held = with.receive_bytes_max + std::max<std::size_t>(with.window_bytes_max, with.announced.connection_credit) + message;
-  return 4 * (held + windows + with.reassembly_bytes_max + places * message);
-}
-
-// The most that it may hold of what is to be sent to a peer that takes nothing, writes and messages being at most `largest`.
+// The most that a connection may hold of what is to be sent to a peer that takes nothing (proto/connection.hpp), when no write and no
+// message is larger than `largest`.
 constexpr std::size_t sent_bytes_max(const proto::settings& with, std::size_t largest) {
-  return with.send_bytes_max + largest + std::size_t{16 * 1024} * with.announced.channels_max + with.committed_bytes_max + 16 * 1024 + 3 * segment_bytes;
+  const std::size_t reserves = std::size_t{16 * 1024} * with.announced.channels_max;
+  return with.send_bytes_max + largest + reserves + with.committed_bytes_max + 16 * 1024 + 3 * segment_bytes;
 }
 
 // A channel that is open: its place in the tables, its state, its handler's frames, its names and headers.

@@ -50,7 +50,8 @@ class neighbourhood {
     scope at_server(net_.host("server"));
     at_server.spawn(tell());
     std::unique_ptr<simulated_intruder> intruder;
-    if (by) intruder = std::make_unique<simulated_intruder>(net_.host("evil"), net_.address("server", 7000), small_limits().announced, by->begin());
+    const endpoint there = net_.address("server", 7000);
+    if (by) intruder = std::make_unique<simulated_intruder>(net_.host("evil"), there, small_limits().announced, by->begin());
     net_.run_for(observed);
     if (!hooks_.reasons.empty()) out_.attack_ended = hooks_.reasons.front();
     if (intruder) {
@@ -133,7 +134,8 @@ class metered : public ::testing::Test {
     net_.run_for(10ms);      // the look-up of its own name
   }
   simulated_intruder& attack_for(std::string_view name, duration span) {
-    intruder_ = std::make_unique<simulated_intruder>(net_.host("evil"), net_.address("server", 7000), small_limits().announced, attack_named(name).begin());
+    const endpoint there = net_.address("server", 7000);
+    intruder_ = std::make_unique<simulated_intruder>(net_.host("evil"), there, small_limits().announced, attack_named(name).begin());
     net_.run_for(span);
     return *intruder_;
   }

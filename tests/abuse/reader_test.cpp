@@ -40,7 +40,8 @@ TEST_P(reader, that_grants_no_credit_bounds_its_writers_and_its_other_channels_g
   EXPECT_LE(at.serves.poured_bytes, channels * (silent_credit + kept + 4'000));
   EXPECT_GE(at.serves.poured_bytes, channels * kept);
   EXPECT_EQ(at.serves.running, channels);
-  EXPECT_LE(watch.peak(), connection_bytes_max(at.limits()) + channels * (kept + 2 * segment_bytes + channel_bytes_max) + 2 * segment_bytes);
+  const std::size_t each = kept + 2 * segment_bytes + channel_bytes_max;
+  EXPECT_LE(watch.peak(), connection_bytes_max(at.limits()) + channels * each + 2 * segment_bytes);
 
   const std::size_t before = at.serves.poured_bytes;
   by->say(open_operation(101, "echo", wire::fin, "still there?") + wire::frame(type::ping, 0, 0, "and you?"));
@@ -55,12 +56,14 @@ TEST_P(reader, that_takes_nothing_off_its_socket_bounds_all_its_writers_together
   auto by = at.intrude();
   by->deaf = true;
   // More credit than anybody could use: only the watermarks are left.
-  std::string opens = wire::frame(type::credit, 0, 0, wire::u32(1 << 30));
-  for (std::uint32_t i = 0; i < 60; ++i) opens += open_operation(2 * i + 3, "pour", wire::fin) + wire::frame(type::credit, 0, 2 * i + 3, wire::u32(1 << 30));
+  const std::string plenty = wire::u32(1 << 30);
+  std::string opens = wire::frame(type::credit, 0, 0, plenty);
+  for (std::uint32_t id = 3; id < 123; id += 2) opens += open_operation(id, "pour", wire::fin) + wire::frame(type::credit, 0, id, plenty);
   by->say(opens);
   ASSERT_TRUE(at.until([&, still = quiet_for(500)]() mutable { return by->turn(), watch.look(), still(at.serves.poured_bytes); }));
   EXPECT_EQ(at.serves.running, 60u);
-  EXPECT_LE(watch.peak(), connection_bytes_max(at.limits()) + sent_bytes_max(at.limits(), 4'000) + 60 * (channel_bytes_max + segment_bytes));
+  const std::size_t channels = 60 * (channel_bytes_max + segment_bytes);
+  EXPECT_LE(watch.peak(), connection_bytes_max(at.limits()) + sent_bytes_max(at.limits(), 4'000) + channels);
   at.expect_others_untouched();
 }
 

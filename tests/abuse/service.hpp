@@ -29,6 +29,7 @@ inline proto::settings small_limits() {
   with.window_bytes_max = 256 * 1024;
   with.receive_bytes_max = 256 * 1024;
   with.reassembly_bytes_max = 32 * 1024;
+  with.channel_send_bytes_max = 64 * 1024;
   with.send_bytes_max = 512 * 1024;
   return with;
 }
