@@ -304,6 +304,31 @@ TEST_F(uring_pitfalls, a_reset_that_meets_operations_in_flight_is_told_once) {
   ASSERT_TRUE(drive([&] { return client().engine().open_sockets() + server().engine().open_sockets() == 0; }));
 }
 
+TEST_F(uring_pitfalls, a_reset_right_behind_the_connect_waits_for_what_arrived_even_without_a_receive_buffer) {
+  begin({.receive_buffers = 2});
+  // Everybody speaks at once to a loop of two buffers: whoever connects now comes last in the line for them.
+  constexpr std::size_t count = 64;
+  std::deque<side> guests;
+  for (std::size_t i = 0; i < count; ++i) ASSERT_TRUE(connect(guests.emplace_back(client())));
+  const io::sockets::descriptor raw(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto any = io::sockets::to_address("127.0.0.1:0");
+  ASSERT_EQ(::bind(raw.get(), any->raw(), any->size), 0);
+  ASSERT_EQ(::listen(raw.get(), 1), 0);
+  idle(5ms);
+  for (auto& met : door().sides) met->send("noise");
+  server().poll();
+
+  side near(client());
+  ASSERT_TRUE(near.connect(io::sockets::local_of(raw.get())));
+  const io::sockets::descriptor met(::accept(raw.get(), nullptr, nullptr));
+  while (!near.connected) client().poll();
+  ASSERT_EQ(::send(met.get(), "last words", 10, MSG_NOSIGNAL), 10);
+  io::sockets::reset_now(met.get());
+  ASSERT_TRUE(drive([&] { return near.failed.has_value(); }));
+  EXPECT_EQ(near.log, "connected bytes failed ");
+  EXPECT_EQ(near.got, "last words");
+}
+
 TEST_F(uring_pitfalls, more_commands_than_the_ring_holds_all_leave_in_order) {
   begin({.submissions = 4, .completions = 64});
   constexpr std::size_t count = 300;

@@ -28,6 +28,12 @@ bool uring_engine::wants_input(const socket_slot& s) const noexcept {
   return s.phase == socket_phase::open && !s.paused && s.last_arrival == 0;
 }
 
+// The set has said that the socket is connected; from here on it would tell a reset ahead of what arrived.
+void uring_engine::begin_receiving(std::uint32_t index, socket_slot& s) {
+  disarm(s);
+  start_receiving(index, s);
+}
+
 // Nobody is armed ahead of those who got nothing.
 void uring_engine::start_receiving(std::uint32_t index, socket_slot& s) {
   if (s.receiving || s.starving || !wants_input(s)) return;

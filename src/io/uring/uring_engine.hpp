@@ -56,7 +56,7 @@ class uring_engine final : public kernel_engine {
     stop
   };
 
-  void begin_receiving(std::uint32_t index, socket_slot& s) override { start_receiving(index, s); }
+  void begin_receiving(std::uint32_t index, socket_slot& s) override;
   std::size_t begin_sending(socket_id id) override;
   std::size_t transfer(socket_id id, std::uint32_t events) override;
   void drain(std::uint32_t index, std::uint32_t events) override;
