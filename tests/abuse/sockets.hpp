@@ -66,6 +66,8 @@ class attacked_server {
     serves.install(*server);
     client = std::make_unique<peer>(on, peer_options{.name = "honest"});
     honest = peer_test::connect(*client, *server);
+    expect_others_untouched();
+    idle_bytes = on.buffers().bytes_in_use();
   }
 
   std::unique_ptr<intruder> intrude() {
@@ -103,6 +105,7 @@ class attacked_server {
   std::unique_ptr<peer> server;
   std::unique_ptr<peer> client;
   connection honest;
+  std::size_t idle_bytes = 0;      // segments that the engine receives into, held while nothing happens
 
  private:
   peer_options options_;
