@@ -69,7 +69,7 @@ void chunk_queue::append_bytes(buffer_pool& pool, byte_view bytes, std::size_t c
     return;
   }
   // First what fits behind the last piece, then a fresh segment for the rest; unless it is worth sharing as it is.
-  if (count_ > 0 && tail_.room() > 0 && bytes.size() < shared_segment_bytes) {
+  if (count_ > 0 && tail_.room() > 0 && back().piece.shares_segment(tail_) && bytes.size() < shared_segment_bytes) {
     entry& last = back();
     const byte_view head = bytes.first(std::min(bytes.size(), tail_.room()));
     std::memcpy(tail_.mutable_data(), head.data(), head.size());
@@ -83,16 +83,13 @@ void chunk_queue::append_bytes(buffer_pool& pool, byte_view bytes, std::size_t c
     bytes = bytes.subspan(head.size());
     if (bytes.empty()) return;
   }
-  tail_ = {};
   put(pool, bytes, cost);
 }
 
-// A piece of its own. A large one may share the receive buffer that it lies in; small ones share segments with each other.
+// A piece of its own. A large one may share the receive buffer that it lies in; small ones share segments with each other, also when
+// large ones come between them.
 void chunk_queue::put(buffer_pool& pool, byte_view bytes, std::size_t cost) {
-  if (bytes.size() >= shared_segment_bytes) {
-    tail_ = {};
-    return push(pool.keep(bytes), cost);
-  }
+  if (bytes.size() >= shared_segment_bytes) return push(pool.keep(bytes), cost);
   chunk& end = room_for(pool, bytes.size());
   std::memcpy(end.mutable_data(), bytes.data(), bytes.size());
   end.grow(bytes.size());
