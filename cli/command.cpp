@@ -40,6 +40,13 @@ hawser::engine_choice engine_named(const std::string& name) {
   return name == "uring" ? hawser::engine_choice::uring : name == "epoll" ? hawser::engine_choice::epoll : hawser::engine_choice::automatic;
 }
 
+CLI::Validator is_endpoint() {
+  const auto complaint = [](const std::string& text) {
+    return hawser::endpoint::parse(text) ? "" : text + " is no endpoint: 127.0.0.1:7000, [::1]:7000, host:7000, unix:/path";
+  };
+  return CLI::Validator(complaint, "");
+}
+
 hawser::peer_options common_options::peer() const {
   hawser::peer_options options;
   options.name = name;
@@ -51,7 +58,7 @@ void tell_failure(const common_options& options, const std::string& what, std::e
   const std::string_view advice = hawser::remedy(error);
   std::cerr << "hawser: " << what << ": " << error.message() << (advice.empty() ? "" : " (") << advice << (advice.empty() ? "" : ")") << '\n';
   if (options.json) {
-    const nlohmann::json line = {{"error", {{"what", what}, {"code", error.value()}, {"message", error.message()}, {"remedy", advice}}}};
+    const nlohmann::json line = {{"error", {{"what", what}, {"category", error.category().name()}, {"code", error.value()}, {"message", error.message()}, {"remedy", advice}}}};
     std::cout << line.dump() << '\n';
   }
 }

@@ -35,6 +35,9 @@ struct common_options {
 CLI::Option* add_engine_option(CLI::App& command, std::string& engine);
 hawser::engine_choice engine_named(const std::string& name);
 
+// A check for options that take endpoints: text that is none is wrong usage.
+CLI::Validator is_endpoint();
+
 // Says on standard error what failed and what can be done; with --json also one object on standard output.
 void tell_failure(const common_options& options, const std::string& what, std::error_code error);
 

@@ -70,7 +70,8 @@ hawser::task<int> serve(hawser::loop& loop, const echo_options& options) {
 void add_echo(CLI::App& application, int& outcome) {
   auto options = std::make_shared<echo_options>();
   CLI::App* command = application.add_subcommand("echo", "Serve: echo every message and every request to the operation 'echo'");
-  command->add_option("--listen,-l", options->listen, "where to listen: 127.0.0.1:7000, [::1]:7000, :7000, unix:/path; may be given several times")->required();
+  command->add_option("--listen,-l", options->listen, "where to listen: 127.0.0.1:7000, [::1]:7000, :7000, unix:/path; may be given several times")
+      ->required()->check(is_endpoint());
   options->add_to(*command);
   command->footer("Ends orderly at SIGINT or SIGTERM.\nExamples:\n  hawser echo --listen 127.0.0.1:7000\n  hawser echo --listen :7000 --listen unix:/run/echo.sock --json");
   command->callback([options, &outcome] {

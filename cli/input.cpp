@@ -3,10 +3,12 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <semaphore>
 #include <thread>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace cli {
@@ -21,17 +23,24 @@ struct input_file::shared {
 
 input_file::input_file(hawser::loop& loop, const std::string& path) : shared_(std::make_shared<shared>()), arrived_(loop) {
   const int descriptor = path == "-" ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  opened_ = true;
+  struct stat about{};
+  if (descriptor < 0 || ::fstat(descriptor, &about) != 0) error_ = file_error();
+  else if (S_ISDIR(about.st_mode)) error_ = std::make_error_code(std::errc::is_a_directory);
+  if (error_) {
+    if (descriptor >= 0) ::close(descriptor);
+    return;
+  }
   shared_->owner = this;
   std::thread([with = shared_, remote = loop.remote(), descriptor] {
     for (;;) {
       with->wanted.acquire();
       if (with->abandoned) break;
       const ssize_t got = ::read(descriptor, with->block.data(), with->block.size());
-      const auto sent = remote.post([with, got] {
+      const std::error_code error = got < 0 ? file_error() : std::error_code();
+      const auto sent = remote.post([with, got, error] {
         if (!with->owner) return;
-        with->owner->got_ = got;
+        with->owner->got_ = got < 0 ? 0 : static_cast<std::size_t>(got);
+        with->owner->error_ = error;
         with->owner->arrived_.set();
       });
       if (!sent) break;
@@ -50,8 +59,7 @@ hawser::task<hawser::byte_view> input_file::read() {
   arrived_.reset();
   shared_->wanted.release();
   co_await arrived_.wait();
-  if (got_ <= 0) co_return hawser::byte_view{};
-  co_return hawser::byte_view(shared_->block.data(), static_cast<std::size_t>(got_));
+  co_return hawser::byte_view(shared_->block.data(), got_);
 }
 
 }  // namespace cli

@@ -8,7 +8,7 @@ int main(int count, char** arguments) {
   CLI::App application("hawser lays many strands into one TCP connection: messages, streams, requests.", "hawser");
   application.set_version_flag("--version", "hawser " HAWSER_VERSION);
   application.require_subcommand(1);
-  application.footer("Exit codes: 0 success, 1 the other side answered an error, 2 wrong usage, 3 could not listen, connect or stay connected.\n"
+  application.footer("Exit codes: 0 success, 1 the other side answered an error, 2 wrong usage or a file that cannot be read or written, 3 could not listen, connect or stay connected.\n"
                      "HAWSER_LOG=debug or HAWSER_LOG=io=debug,peer=info prints what happens inside.\n\n"
                      "Examples:\n"
                      "  hawser echo --listen 127.0.0.1:7000\n"

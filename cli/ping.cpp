@@ -80,7 +80,7 @@ hawser::task<int> ping(hawser::loop& loop, const ping_options& options) {
 void add_ping(CLI::App& application, int& outcome) {
   auto options = std::make_shared<ping_options>();
   CLI::App* command = application.add_subcommand("ping", "Measure round trips of the operation 'echo' of another peer");
-  command->add_option("where", options->where, "the peer: 127.0.0.1:7000, host:7000, unix:/path")->required();
+  command->add_option("where", options->where, "the peer: 127.0.0.1:7000, host:7000, unix:/path")->required()->check(is_endpoint());
   command->add_option("--count,-c", options->count, "how many; 0: until interrupted")->capture_default_str();
   command->add_option("--interval,-i", options->interval_s, "seconds between two; 0: one after another")->capture_default_str()->check(CLI::NonNegativeNumber);
   command->add_option("--size,-s", options->size, "bytes of each")->capture_default_str()->check(CLI::Range(0, 1 << 20));

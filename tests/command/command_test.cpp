@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include <unistd.h>
@@ -80,6 +81,62 @@ TEST(command, nobody_there_is_exit_code_3_also_as_json) {
   EXPECT_FALSE(nlohmann::json::parse(result.output)["error"]["message"].get<std::string>().empty());
 }
 
+// What --json says of a failure, as {"error": {...}} on standard output.
+std::string told_failure(const outcome& result) {
+  const auto line = nlohmann::json::parse(result.output, nullptr, false);
+  if (line.is_discarded() || !line.contains("error")) return "no object of an error: " + result.output;
+  const auto& error = line["error"];
+  EXPECT_FALSE(error["message"].get<std::string>().empty());
+  return error["what"];
+}
+
+TEST(command, call_with_a_file_that_cannot_be_read_or_written_is_exit_code_2_whoever_listens_also_as_json) {
+  const echo_server server;
+  scratch_file written;
+  std::ofstream(written.path) << "kept";
+  for (const std::string& where : {server.where, std::string("unix:/nonexistent/hawser.sock")}) {
+    const outcome absent = run({hawser, "call", where, "echo", "--in", "/nonexistent/in", "--out", written.path, "--json"});
+    EXPECT_EQ(absent.code, 2) << where << absent.errors;
+    EXPECT_EQ(told_failure(absent), "cannot read /nonexistent/in");
+    EXPECT_EQ(content(written.path), "kept") << "--out was emptied though nothing could be sent";
+    const outcome directory = run({hawser, "call", where, "echo", "--in", "/", "--json"});
+    EXPECT_EQ(directory.code, 2) << where << directory.errors;
+    EXPECT_EQ(told_failure(directory), "cannot read /");
+    const outcome unwritable = run({hawser, "call", where, "echo", "--out", "/nonexistent/out", "--json"});
+    EXPECT_EQ(unwritable.code, 2) << where << unwritable.errors;
+    EXPECT_EQ(told_failure(unwritable), "cannot write /nonexistent/out");
+  }
+}
+
+TEST(command, call_whose_answer_the_disk_does_not_take_is_exit_code_2_also_as_json) {
+  echo_server server;
+  scratch_file in;
+  for (const std::size_t size : {10, 3'000'000}) {            // seen when it is flushed, and seen on the way
+    std::ofstream(in.path, std::ios::binary) << std::string(size, 'x');
+    const outcome result = run({hawser, "call", server.where, "echo", "--in", in.path, "--out", "/dev/full", "--json"});
+    EXPECT_EQ(result.code, 2) << size << result.errors;
+    EXPECT_EQ(told_failure(result), "cannot write the answer");
+  }
+}
+
+TEST(command, text_that_is_no_endpoint_or_no_header_is_wrong_usage) {
+  for (const char* nonsense : {"nonsense", "127.0.0.1", "127.0.0.1:70000", "unix:", ""}) {
+    EXPECT_EQ(run({hawser, "ping", nonsense}).code, 2) << nonsense;
+    EXPECT_EQ(run({hawser, "call", nonsense, "echo"}).code, 2) << nonsense;
+    EXPECT_EQ(run({hawser, "echo", "--listen", nonsense}).code, 2) << nonsense;
+  }
+  const outcome where = run({hawser, "ping", "127.0.0.1"});
+  EXPECT_NE(where.errors.find("127.0.0.1 is no endpoint"), std::string::npos) << where.errors;
+
+  echo_server server;
+  for (const char* nonsense : {"novalue", "=value", ""}) {
+    const outcome result = run({hawser, "call", server.where, "echo", "-H", nonsense});
+    EXPECT_EQ(result.code, 2) << nonsense << result.errors;
+    EXPECT_NE(result.errors.find("is not key=value"), std::string::npos) << result.errors;
+  }
+  EXPECT_EQ(run({hawser, "call", server.where, "echo", "-H", "key=", "-H", "other=a=b"}).code, 0);
+}
+
 TEST(command, wrong_usage_is_exit_code_2) {
   EXPECT_EQ(run({hawser}).code, 2);
   EXPECT_EQ(run({hawser, "echo"}).code, 2);
@@ -120,6 +177,36 @@ TEST(command, echo_tells_who_comes_and_goes) {
   const std::string gone = server.program.line();
   EXPECT_NE(gone.find("disconnected"), std::string::npos);
   EXPECT_NE(gone.find("visitor"), std::string::npos);
+}
+
+TEST(command, bench_gives_raw_sockets_and_hawser_in_pairs_with_their_ratio) {
+  if (run({hawser, "bench", "--help"}).code != 0) GTEST_SKIP() << "this build's command was made without bench (HAWSER_BENCH)";
+  const std::vector<std::string> workloads = {"pingpong", "stream", "requests", "bulk"};
+  const outcome result = run({hawser, "bench", "pingpong", "stream", "requests", "bulk", "--json", "--runs", "1", "--milliseconds", "50"});
+  EXPECT_EQ(result.code, 0) << result.errors;
+  std::map<std::string, int> raw, own;
+  std::istringstream lines(result.output);
+  for (std::string text; std::getline(lines, text);) {
+    SCOPED_TRACE(text);
+    const auto line = nlohmann::json::parse(text);
+    EXPECT_EQ(line["runs"], 1);
+    EXPECT_GT(line["rate_per_s"].get<double>(), 0.0);
+    EXPECT_GT(line["bytes_per_s"].get<double>(), 0.0);
+    const bool is_raw = line["peer"] == "raw";
+    ++(is_raw ? raw : own)[line["workload"]];
+    EXPECT_EQ(line.contains("ratio"), !is_raw);
+    if (is_raw || !line.contains("ratio")) continue;
+    EXPECT_GT(line["ratio"].get<double>(), 0.0);
+    EXPECT_LE(line["ratio_min"], line["ratio"]);
+    EXPECT_GE(line["ratio_max"], line["ratio"]);
+    EXPECT_EQ(line["ratio_of"], line["workload"] == "pingpong" ? "p50_us" : "rate_per_s");
+  }
+  for (const std::string& workload : workloads) {
+    EXPECT_EQ(raw[workload], 1) << workload;
+    EXPECT_GE(own[workload], 1) << workload;
+  }
+  EXPECT_EQ(raw.size(), workloads.size());
+  EXPECT_EQ(own.size(), workloads.size());
 }
 
 TEST(demo, verifies_every_job_in_miniature) {
