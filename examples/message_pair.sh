@@ -7,6 +7,6 @@ server_pid=$server_PID
 trap 'kill "$server_pid" 2>/dev/null || true' EXIT
 read -r -t 20 where <&"${server[0]}"
 for turn in 1 2 3; do
-  "$2" "$where" || { echo "client $turn did not get its message back from $where" >&2; exit 1; }
+  answer=$("$2" "$where") && [[ $answer == ahoy ]] || { echo "client $turn did not get its message back from $where" >&2; exit 1; }
 done
 echo "three clients got their message back from $where"

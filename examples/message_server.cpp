@@ -7,8 +7,7 @@
 int main(int argc, char** argv) {
   hawser::loop loop;
   hawser::peer server(loop, {.name = "server", .listen = argc > 1 ? argv[1] : "127.0.0.1:0"});
-  server.on_message(
-      [](hawser::connection& from, hawser::byte_view message) { if (!from.send(message)) from.close(); });
+  server.on_message([](hawser::connection& from, hawser::byte_view message) { if (!from.send(message)) from.close(); });
   std::cout << server.local_endpoint().text() << std::endl;
   loop.run();
 }
