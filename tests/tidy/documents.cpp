@@ -109,8 +109,8 @@ std::string without_parameters(std::string_view test) {
   return std::string(suite) + '.' + std::string(name.substr(0, name.find('/')));
 }
 
-std::vector<feature_row> feature_rows(std::string_view markdown) {
-  std::vector<feature_row> rows;
+std::vector<table_row> rows_naming_tests(std::string_view markdown) {
+  std::vector<table_row> rows;
   const auto lines = prose_of(markdown);
   for (std::size_t i = 0; i < lines.size(); ++i) {
     std::string_view line = trimmed(lines[i]);
@@ -119,7 +119,7 @@ std::vector<feature_row> feature_rows(std::string_view markdown) {
     if (i + 1 < lines.size() && lines[i + 1].starts_with('|') && lines[i + 1].find_first_not_of("|-: \r") == line.npos) continue;  // the heading
     line.remove_prefix(1);
     if (line.ends_with('|')) line.remove_suffix(1);
-    feature_row row{i + 1, std::string(trimmed(line.substr(0, line.find('|')))), {}};
+    table_row row{i + 1, std::string(trimmed(line.substr(0, line.find('|')))), link_targets(without_code(line)), {}};
     const std::size_t last_bar = line.rfind('|');
     std::string_view last = last_bar == line.npos ? std::string_view() : line.substr(last_bar + 1);
     for (std::size_t open = last.find('`'); open != last.npos; open = last.find('`')) {

@@ -19,12 +19,13 @@ std::set<std::string> tests_in(std::string_view source);
 std::string without_parameters(std::string_view test);
 
 // Rows of Markdown tables with the names in backticks in their last column. Heading rows and rulers are left out.
-struct feature_row {
+struct table_row {
   std::size_t line;
   std::string first;                       // the first column
+  std::vector<std::string> links;          // of the whole row
   std::vector<std::string> tests;
 };
-std::vector<feature_row> feature_rows(std::string_view markdown);
+std::vector<table_row> rows_naming_tests(std::string_view markdown);
 
 // Relative links of a Markdown text that lead nowhere: to no file below `root`, or to a heading that the target lacks.
 std::vector<finding> broken_links(const std::filesystem::path& root, const std::string& file, std::string_view markdown);

@@ -31,19 +31,42 @@ std::set<std::string> all_tests() {
   return tests;
 }
 
+// What is wrong with a page whose tables name tests in their last column.
+std::vector<finding> untested_rows(const std::string& file, std::size_t rows_min) {
+  const fs::path page = fs::path(HAWSER_SOURCE_DIR) / file;
+  if (!fs::exists(page)) return {{file, 0, "is missing"}};
+  const auto rows = rows_naming_tests(text_of(page));
+  std::vector<finding> findings;
+  if (rows.size() < rows_min) findings.push_back({file, 0, "holds no table of that kind"});
+  const auto tests = all_tests();
+  for (const table_row& row : rows) {
+    if (row.tests.empty()) findings.push_back({file, row.line, row.first + " names no test in its last column"});
+    for (const std::string& test : row.tests) {
+      if (!tests.contains(test)) findings.push_back({file, row.line, row.first + " names " + test + ", and there is no such test"});
+    }
+  }
+  return findings;
+}
+
 }  // namespace
 
 TEST(docs, features_name_existing_tests) {
-  const fs::path page = fs::path(HAWSER_SOURCE_DIR) / "docs/features.md";
-  if (!fs::exists(page)) GTEST_SKIP() << "docs/features.md IS MISSING: nothing is proved here until it is written";
-  const auto rows = feature_rows(text_of(page));
-  ASSERT_GT(rows.size(), 5u) << "docs/features.md holds no table of features";
-  const auto tests = all_tests();
+  const auto findings = untested_rows("docs/features.md", 6);
+  EXPECT_TRUE(findings.empty()) << to_text(findings);
+}
+
+TEST(docs, invariants_name_existing_tests) {
+  const auto findings = untested_rows("INVARIANTS.md", 20);
+  EXPECT_TRUE(findings.empty()) << to_text(findings);
+}
+
+// That the heading exists is checked with all other links.
+TEST(docs, features_are_shown_under_a_heading_of_the_guide) {
   std::vector<finding> findings;
-  for (const feature_row& row : rows) {
-    if (row.tests.empty()) findings.push_back({"docs/features.md", row.line, row.first + " names no test in its last column"});
-    for (const std::string& test : row.tests) {
-      if (!tests.contains(test)) findings.push_back({"docs/features.md", row.line, row.first + " names " + test + ", and there is no such test"});
+  for (const table_row& row : rows_naming_tests(text_of(fs::path(HAWSER_SOURCE_DIR) / "docs/features.md"))) {
+    if (row.links.empty()) findings.push_back({"docs/features.md", row.line, row.first + " links no section of the guide"});
+    for (const std::string& link : row.links) {
+      if (link.find('#') == link.npos) findings.push_back({"docs/features.md", row.line, row.first + " links " + link + " as a whole: name the heading under which it is shown"});
     }
   }
   EXPECT_TRUE(findings.empty()) << to_text(findings);
@@ -63,14 +86,16 @@ TEST(docs, links_point_to_files_and_headings) {
   EXPECT_TRUE(findings.empty()) << to_text(findings);
 }
 
-TEST(docs, a_feature_row_gives_its_tests) {
-  const auto rows = feature_rows(
-      "text | no row\n| feature | guide | test |\n|---|:--|---|\n| echo | `start` | `a.b`, `c.d` |\n| none | x | later |\n"
+TEST(docs, a_row_gives_its_links_and_its_tests) {
+  const auto rows = rows_naming_tests(
+      "text | no row\n| feature | guide | test |\n|---|:--|---|\n| echo | [start](start.md#run) | `a.b`, `c.d` |\n| none | x | later |\n"
       "```\n| in code | x | `e.f` |\n```\n");
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[0].first, "echo");
   EXPECT_EQ(rows[0].line, 4u);
+  EXPECT_EQ(rows[0].links, std::vector<std::string>{"start.md#run"});
   EXPECT_EQ(rows[0].tests, (std::vector<std::string>{"a.b", "c.d"}));
+  EXPECT_TRUE(rows[1].links.empty());
   EXPECT_TRUE(rows[1].tests.empty());
 }
 
