@@ -69,7 +69,7 @@ hawser::header split(const std::string& text) {
 // What the parser says of a header that cannot be sent; empty: nothing.
 std::string complaint_about_header(const std::string& text) {
   const std::size_t key_bytes = text.find('=');
-  return key_bytes == std::string::npos || key_bytes == 0 || key_bytes > 255 ? text + " is not key=value with a key of 1-255 bytes" : "";
+  return key_bytes == std::string::npos || key_bytes == 0 || key_bytes > 255 ? '"' + text + "\" is not key=value with a key of 1-255 bytes" : "";
 }
 
 int tell_local(const call_command& options, const std::string& what, std::error_code error) {

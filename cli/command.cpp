@@ -42,7 +42,8 @@ hawser::engine_choice engine_named(const std::string& name) {
 
 CLI::Validator is_endpoint() {
   const auto complaint = [](const std::string& text) {
-    return hawser::endpoint::parse(text) ? "" : text + " is no endpoint: 127.0.0.1:7000, [::1]:7000, host:7000, unix:/path";
+    const auto parsed = hawser::endpoint::parse(text);
+    return parsed ? "" : '"' + text + "\": " + parsed.error().message() + " (" + std::string(hawser::remedy(parsed.error())) + ")";
   };
   return CLI::Validator(complaint, "");
 }
