@@ -85,6 +85,7 @@ endfunction()
 # One test program from every source of a directory; each TEST becomes a ctest entry with the label.
 #   hawser_tests(unit_proto LABEL unit LINKS hawser_proto)
 # ON_EPOLL_TOO runs each test a second time on epoll: loops choose their engine by themselves, which is io_uring where it is allowed.
+# TIMEOUT: seconds (300); NONE: what the caller of ctest says, for tests that run as long as they are asked to.
 # READS_TREE names the sources that look into the source tree, by HAWSER_SOURCE_DIR.
 function(hawser_tests name)
   cmake_parse_arguments(ARG "ON_EPOLL_TOO" "LABEL;DIRECTORY;TIMEOUT" "LINKS;ENVIRONMENT;READS_TREE" ${ARGN})
@@ -93,6 +94,10 @@ function(hawser_tests name)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
+  endif()
+  set(timeout TIMEOUT ${ARG_TIMEOUT})
+  if(ARG_TIMEOUT STREQUAL "NONE")
+    set(timeout)
   endif()
   file(GLOB sources CONFIGURE_DEPENDS ${ARG_DIRECTORY}/*.cpp)
   if(NOT sources)
@@ -107,9 +112,9 @@ function(hawser_tests name)
     set_property(SOURCE ${ARG_DIRECTORY}/${source} APPEND PROPERTY COMPILE_DEFINITIONS HAWSER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   endforeach()
   gtest_discover_tests(test_${name} DISCOVERY_TIMEOUT 60
-    PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENVIRONMENT}")
+    PROPERTIES LABELS ${ARG_LABEL} ${timeout} ENVIRONMENT "${ARG_ENVIRONMENT}")
   if(ARG_ON_EPOLL_TOO)
     gtest_discover_tests(test_${name} DISCOVERY_TIMEOUT 60 TEST_SUFFIX /epoll TEST_LIST test_${name}_epoll
-      PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENVIRONMENT};HAWSER_ENGINE=epoll")
+      PROPERTIES LABELS ${ARG_LABEL} ${timeout} ENVIRONMENT "${ARG_ENVIRONMENT};HAWSER_ENGINE=epoll")
   endif()
 endfunction()

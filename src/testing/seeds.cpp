@@ -34,9 +34,9 @@ std::vector<std::uint64_t> seeds(std::size_t count) {
 }
 
 std::string replay_command(std::uint64_t seed, std::string_view program) {
-  std::string line = "HAWSER_SEED=" + std::to_string(seed) + " ./dev sim";
-  if (!program.empty()) line.append(" ").append(program);
-  return line;
+  std::string line = "./dev sim ";
+  if (!program.empty()) line.append(program).append(" ");
+  return line + "--seed " + std::to_string(seed);
 }
 
 }  // namespace hawser::inline v0::testing

@@ -2,6 +2,7 @@
 #include <hawser/testing/network.hpp>
 
 #include "sim/wires.hpp"
+#include "support/seeded.hpp"
 
 #include <gtest/gtest.h>
 
@@ -36,7 +37,7 @@ std::uint64_t hash_of_conversation(std::uint64_t seed, duration jitter) {
 }
 
 TEST(network, same_seed_gives_the_same_trace) {
-  for (const std::uint64_t seed : testing::seeds(5)) EXPECT_EQ(hash_of_conversation(seed, 3ms), hash_of_conversation(seed, 3ms)) << seed;
+  seeded::for_each_seed(seeded::share::network_trace, [](std::uint64_t seed) { EXPECT_EQ(hash_of_conversation(seed, 3ms), hash_of_conversation(seed, 3ms)); });
 }
 
 TEST(network, other_seeds_give_other_traces_when_there_is_jitter) {
@@ -150,7 +151,7 @@ TEST(network, a_receiver_that_pauses_stops_the_sender_within_the_window) {
 }
 
 TEST(network, partial_delivery_gives_every_byte_in_order_and_small_pieces) {
-  for (const std::uint64_t seed : testing::seeds(5)) {
+  seeded::for_each_seed(seeded::share::network_pieces, [](std::uint64_t seed) {
     network net(seed);
     net.host("a");
     net.host("b");
@@ -159,10 +160,10 @@ TEST(network, partial_delivery_gives_every_byte_in_order_and_small_pieces) {
     std::string text;
     for (int i = 0; i < 100'000; ++i) text += static_cast<char>('a' + i % 26);
     for (int i = 0; i < 10; ++i) p.client.say(text.substr(static_cast<std::size_t>(i) * 10'000, 10'000));
-    ASSERT_TRUE(net.run_until([&] { return p.far().heard.size() == text.size(); }, 10s)) << net.replay_command("network");
+    ASSERT_TRUE(net.run_until([&] { return p.far().heard.size() == text.size(); }, 10s));
     EXPECT_EQ(p.far().heard, text);
     EXPECT_LE(p.far().smallest, 16u);
-  }
+  });
 }
 
 TEST(network, a_cut_is_silent_and_a_heal_loses_nothing) {
@@ -519,7 +520,7 @@ TEST(network, the_trace_can_be_read) {
 }
 
 TEST(network, a_failing_seed_prints_its_replay_command) {
-  EXPECT_EQ(network(123).replay_command("mesh"), "HAWSER_SEED=123 ./dev sim mesh");
+  EXPECT_EQ(network(123).replay_command("mesh"), "./dev sim mesh --seed 123");
 }
 
 using network_death = ::testing::Test;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "sim/peers.hpp"
+#include "support/seeded.hpp"
 
 #include <memory>
 
-// The jobs of the demonstration in miniature, through a network that delivers in pieces.
+// Every kind of work at once on one connection, through a network that delivers in pieces. What ./dev run does is in tests/demo.
 
 namespace hawser::peer_sim {
 namespace {
@@ -103,15 +104,11 @@ seen all_jobs(std::uint64_t seed) {
 }
 
 TEST(sim_peers_jobs, messages_requests_a_file_and_pings_share_one_connection_and_each_failure_is_typed) {
-  for (const std::uint64_t seed : testing::seeds(scaled(4))) {
-    SCOPED_TRACE("HAWSER_SEED=" + std::to_string(seed));
-    all_jobs(seed);
-  }
+  seeded::for_each_seed(seeded::share::peer_jobs, [](std::uint64_t seed) { all_jobs(seed); });
 }
 
 TEST(sim_peers_jobs, give_the_same_trace_for_the_same_seed) {
-  const std::uint64_t seed = testing::seeds(1).front();
-  EXPECT_EQ(all_jobs(seed).trace, all_jobs(seed).trace);
+  seeded::for_each_seed(seeded::share::peer_jobs_trace, [](std::uint64_t seed) { EXPECT_EQ(all_jobs(seed).trace, all_jobs(seed).trace); });
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <hawser/testing/network.hpp>
 
 #include "sim/wires.hpp"
+#include "support/seeded.hpp"
 
 #include <gtest/gtest.h>
 
@@ -113,14 +114,14 @@ std::uint64_t storm(std::uint64_t seed) {
       net.thaw("b");
     });
   }
-  EXPECT_TRUE(net.run_until([&] { return one.heard.size() >= text.size() || one.failure; }, 60s)) << net.replay_command("programs");
-  EXPECT_EQ(one.failure, std::error_code()) << net.replay_command("programs");
-  EXPECT_TRUE(one.heard == text) << net.replay_command("programs");
+  EXPECT_TRUE(net.run_until([&] { return one.heard.size() >= text.size() || one.failure; }, 60s));
+  EXPECT_EQ(one.failure, std::error_code());
+  EXPECT_TRUE(one.heard == text);
   return net.trace_hash();
 }
 
 TEST(programs, faults_neither_lose_nor_double_nor_reorder_bytes) {
-  for (const std::uint64_t seed : testing::seeds(40 / HAWSER_COUNT_SCALE + 1)) EXPECT_EQ(storm(seed), storm(seed)) << seed;
+  seeded::for_each_seed(seeded::share::programs, [](std::uint64_t seed) { EXPECT_EQ(storm(seed), storm(seed)); });
 }
 
 }  // namespace

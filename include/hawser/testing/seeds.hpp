@@ -15,7 +15,8 @@ namespace hawser::inline v0::testing {
 // replay a failure); HAWSER_SEEDS=n changes the count (a longer search).
 HAWSER_API std::vector<std::uint64_t> seeds(std::size_t count);
 
-// The command line that runs `program` once more with this seed: "HAWSER_SEED=7 ./dev sim program".
+// The command line that runs the tests of hawser whose names contain `program` once more with this seed: "./dev sim program --seed 7". It
+// sets HAWSER_SEED, which does the same for other programs.
 HAWSER_API std::string replay_command(std::uint64_t seed, std::string_view program);
 
 }  // namespace hawser::inline v0::testing
