@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "command.hpp"
 
+#include "../bench/common/nearest_rank.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -33,7 +35,7 @@ void print_one(const ping_options& options, std::uint64_t number, double us) {
 void print_summary(const ping_options& options, ping_result& result) {
   std::vector<double>& times = result.times_us;
   std::sort(times.begin(), times.end());
-  const auto at = [&times](double part) { return times.empty() ? 0.0 : times[static_cast<std::size_t>(part * static_cast<double>(times.size() - 1))]; };
+  const auto at = [&times](double part) { return times.empty() ? 0.0 : times[hawser::bench::nearest_rank(part, times.size())]; };
   if (options.json) {
     std::cout << nlohmann::json{{"sent", result.sent}, {"answered", times.size()}, {"min_us", at(0)}, {"p50_us", at(0.5)}, {"p99_us", at(0.99)}, {"max_us", at(1)}}.dump() << std::endl;
     return;

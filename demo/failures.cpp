@@ -29,9 +29,9 @@ hawser::task<> cancel_one(bench_seat& seat) {
 }
 
 hawser::task<> pass_deadline(bench_seat& seat) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = seat.now();
   const auto answer = co_await seat.me.call(seat.server, "clock", {}, {.deadline = 100ms});
-  const double waited = seconds_since(start);
+  const double waited = seat.seconds_since(start);
   char after[32];
   std::snprintf(after, sizeof after, " after %.0f ms", waited * 1000);
   seat.results.row("past its deadline of 100 ms", answer ? "an answer" : told(answer.error()) + after,

@@ -120,10 +120,10 @@ hawser::task<> download(hawser::outgoing_request& rq, const mapped_file& to, tra
 // Round trips of a small request on the same connection, one after another with a short pause, until told to end.
 hawser::task<> ping(bench_seat& seat, const bool& end, samples& times) {
   while (!end) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = seat.now();
     const auto answer = co_await seat.me.call(seat.server, "echo", hawser::as_bytes("pingpong"), {.urgency = 0});
     if (!answer) co_return;
-    times.add(static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start).count()));
+    times.add(static_cast<std::uint64_t>((seat.now() - start).count()));
     co_await hawser::sleep(seat.loop, std::chrono::microseconds(100));
   }
 }
@@ -144,7 +144,7 @@ hawser::task<> move_file(bench_seat& seat, const std::string& source, const std:
     state.failure = rq ? "cannot map the file" : rq.error().message();
     co_return;
   }
-  progress_bar bar("file there and back", 2 * bytes, "bytes");
+  progress_bar bar = seat.progress("file there and back", 2 * bytes, "bytes");
   hawser::scope all(seat.loop);
   all.spawn(upload(*rq, from, state));
   all.spawn(download(*rq, to, state, bar));
@@ -167,9 +167,9 @@ hawser::task<> stream_file(bench_seat& seat) {
   samples idle, loaded;
   co_await ping_for_a_second(seat, idle);
   transfer state;
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = seat.now();
   co_await move_file(seat, source, copy.path(), bytes, state, loaded);
-  const double elapsed = seconds_since(start);
+  const double elapsed = seat.seconds_since(start);
 
   const std::string before = sha256_of_file(source), returned = sha256_of_file(copy.path());
   const bool same = bytes > 0 && state.failure.empty() && state.received == bytes && !before.empty() && before == returned;

@@ -2,6 +2,7 @@
 // The demonstration: two processes, one TCP connection, everything verified. Exit code 0 only then.
 #include "jobs.hpp"
 #include "server.hpp"
+#include "service.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -58,17 +59,14 @@ void pin_to(int core) {
 }
 
 hawser::task<int> show(hawser::loop& loop, const demo::plan& work, server_process& server, demo::report& results) {
-  hawser::peer me(loop, {.name = "client", .application = "hawser-demo"});
+  hawser::peer me(loop, {.name = "client", .application = demo::application});
   auto there = co_await me.connect("127.0.0.1:" + std::to_string(server.port()));
   if (!there) {
     std::fprintf(stderr, "hawser-demo: cannot connect: %s\n", there.error().message().c_str());
     co_return 1;
   }
   demo::bench_seat seat{loop, me, *there, work, results, [&server] { server.kill(); }};
-  co_await demo::send_messages(seat);
-  co_await demo::interleave_requests(seat);
-  co_await demo::stream_file(seat);
-  co_await demo::show_failures(seat);
+  co_await demo::do_all(seat);
   co_return 0;
 }
 
@@ -121,6 +119,7 @@ int main(int count, char** arguments) {
                "Exit code: 0 all verified, 1 something was not, 2 wrong usage.", "hawser-demo");
   app.add_option("--messages", work.messages, "how many messages of 64 bytes")->capture_default_str();
   app.add_option("--requests", work.requests, "how many requests, all at once")->capture_default_str()->check(CLI::Range(1, 60'000));
+  app.add_option("--sink-bytes", work.sink_bytes, "how many bytes go one way")->capture_default_str();
   app.add_option("--file", work.file, "stream this file instead of one that is made")->check(CLI::ExistingFile);
   app.add_option("--file-bytes", work.file_bytes, "size of the file that is made")->capture_default_str();
   app.add_option("--wait", wait, "how the loops wait: busy, spin (50 us, then sleep), block; auto: busy with two cores or more")

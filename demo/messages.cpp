@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "jobs.hpp"
-#include "server.hpp"
+#include "service.hpp"
 
 namespace demo {
 
 // Plain messages, one way; the server checks the content and the order of each.
 hawser::task<> send_messages(bench_seat& seat) {
   const std::uint64_t total = seat.work.messages;
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = seat.now();
   std::uint64_t waits = 0;
   std::string failure;
   {
-    progress_bar bar("messages of 64 bytes", total, "messages");
+    progress_bar bar = seat.progress("messages of 64 bytes", total, "messages");
     for (std::uint64_t number = 0; number < total;) {
       std::byte message[message_bytes];
       fill_message(number, message);
@@ -41,7 +41,7 @@ hawser::task<> send_messages(bench_seat& seat) {
     if (!answer) failure = answer.error().message();
     else counted = hawser::as_text(*answer);
   }
-  const double elapsed = seconds_since(start);
+  const double elapsed = seat.seconds_since(start);
   const auto rate = static_cast<std::uint64_t>(static_cast<double>(total) / elapsed);
   std::string figures = with_commas(total) + " sent, server counted and checked " + counted.substr(0, counted.find(' ')) + ", " +
                         with_commas(rate) + "/s, would-block " + with_commas(waits) + " times";

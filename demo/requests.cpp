@@ -30,15 +30,15 @@ hawser::task<> ask(bench_seat& seat, std::uint64_t number, tally& count, progres
 // All of them at once; those beyond the server's channel limit wait their turn in the peer.
 hawser::task<> interleave_requests(bench_seat& seat) {
   tally count;
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = seat.now();
   {
-    progress_bar bar("interleaved requests", seat.work.requests, "requests");
+    progress_bar bar = seat.progress("interleaved requests", seat.work.requests, "requests");
     hawser::scope all(seat.loop);
     for (std::uint64_t number = 0; number < seat.work.requests; ++number) all.spawn(ask(seat, number, count, bar));
     co_await all.join();
     bar.at(count.right);
   }
-  const auto rate = static_cast<std::uint64_t>(static_cast<double>(count.right) / seconds_since(start));
+  const auto rate = static_cast<std::uint64_t>(static_cast<double>(count.right) / seat.seconds_since(start));
   std::string figures = with_commas(count.right) + " answered right on one connection, up to " + with_commas(count.running_max) +
                         " under way, " + with_commas(rate) + "/s";
   if (count.wrong > 0) figures = with_commas(count.wrong) + " wrong, the first: " + count.first_error;

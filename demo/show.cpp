@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "show.hpp"
 
+#include "../bench/common/nearest_rank.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -22,10 +24,6 @@ const char* colour(const char* code) {
 
 }  // namespace
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 std::string with_commas(std::uint64_t n) {
   std::string digits = std::to_string(n);
   for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, ",");
@@ -38,10 +36,11 @@ std::string microseconds(std::uint64_t ns) {
   return text;
 }
 
-progress_bar::progress_bar(std::string title, std::uint64_t total, std::string unit)
-    : title_(std::move(title)), unit_(std::move(unit)), total_(total), started_(std::chrono::steady_clock::now()), drawn_(started_) {}
+progress_bar::progress_bar(std::string title, std::uint64_t total, std::string unit, bool shown)
+    : title_(std::move(title)), unit_(std::move(unit)), total_(total), shown_(shown), started_(std::chrono::steady_clock::now()), drawn_(started_) {}
 
 progress_bar::~progress_bar() {
+  if (!shown_) return;
   draw(last_);
   std::printf("\n");
   std::fflush(stdout);
@@ -49,7 +48,7 @@ progress_bar::~progress_bar() {
 
 void progress_bar::at(std::uint64_t done) {
   last_ = done;
-  if (!on_terminal()) return;
+  if (!shown_ || !on_terminal()) return;
   const auto now = std::chrono::steady_clock::now();
   if (now - drawn_ < std::chrono::milliseconds(50)) return;
   drawn_ = now;
@@ -59,7 +58,7 @@ void progress_bar::at(std::uint64_t done) {
 void progress_bar::draw(std::uint64_t done) const {
   constexpr std::uint64_t width = 30;
   const std::uint64_t filled = total_ == 0 ? width : std::min(width, done * width / total_);
-  const double elapsed = seconds_since(started_);
+  const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
   const std::string bar = std::string(filled, '#') + std::string(width - filled, '.');
   const double rate = elapsed > 0 ? static_cast<double>(done) / elapsed : 0;
   std::printf("%s  %-34s [%s] %15s %s  %6.2f s  %15s %s/s", on_terminal() ? "\r" : "", title_.c_str(), bar.c_str(), with_commas(done).c_str(),
@@ -89,7 +88,7 @@ void report::print() const {
 
 std::uint64_t samples::percentile(double part) {
   if (values_.empty()) return 0;
-  const auto at = values_.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(values_.size() - 1));
+  const auto at = values_.begin() + static_cast<std::ptrdiff_t>(hawser::bench::nearest_rank(part, values_.size()));
   std::nth_element(values_.begin(), at, values_.end());
   return *at;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "common/histogram.hpp"
 
+#include "common/nearest_rank.hpp"
+
 #include <algorithm>
-#include <cmath>
 
 namespace hawser::bench {
 
@@ -15,12 +16,12 @@ std::int64_t histogram::middle_of(std::size_t slot) noexcept {
 
 std::int64_t histogram::quantile(double q) const noexcept {
   if (count_ == 0) return 0;
-  const auto wanted = static_cast<std::uint64_t>(std::ceil(std::clamp(q, 0.0, 1.0) * static_cast<double>(count_)));
+  const std::size_t wanted = nearest_rank(q, count_);
   std::uint64_t seen = 0;
   for (std::size_t slot = 0; slot < counts_.size(); ++slot) {
     seen += counts_[slot];
     // The middle of the outermost steps may lie outside of what was recorded.
-    if (seen >= std::max<std::uint64_t>(wanted, 1)) return std::clamp(middle_of(slot), min(), max());
+    if (seen > wanted) return std::clamp(middle_of(slot), min(), max());
   }
   return max();
 }

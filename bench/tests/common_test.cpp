@@ -2,6 +2,7 @@
 #include "common/affinity.hpp"
 #include "common/child.hpp"
 #include "common/histogram.hpp"
+#include "common/nearest_rank.hpp"
 #include "common/spread.hpp"
 
 #include <gtest/gtest.h>
@@ -34,6 +35,20 @@ TEST(bench_histogram, quantiles_are_those_of_a_sorted_list_within_a_percent) {
   }
   EXPECT_EQ(counted->min(), values.front());
   EXPECT_EQ(counted->max(), values.back());
+}
+
+TEST(nearest_rank, is_the_least_value_that_the_share_does_not_exceed) {
+  EXPECT_EQ(nearest_rank(0, 10), 0u);
+  EXPECT_EQ(nearest_rank(0.1, 10), 0u);
+  EXPECT_EQ(nearest_rank(0.11, 10), 1u);
+  EXPECT_EQ(nearest_rank(0.5, 10), 4u);
+  EXPECT_EQ(nearest_rank(0.5, 9), 4u);
+  EXPECT_EQ(nearest_rank(0.99, 10), 9u) << "not the ninth: a tenth of the values is above it";
+  EXPECT_EQ(nearest_rank(0.99, 100), 98u);
+  EXPECT_EQ(nearest_rank(0.99, 101), 99u);
+  EXPECT_EQ(nearest_rank(0.07, 100), 6u) << "whatever 0.07 * 100 is in binary";
+  EXPECT_EQ(nearest_rank(1, 10), 9u);
+  EXPECT_EQ(nearest_rank(0.5, 1), 0u);
 }
 
 TEST(bench_histogram, values_out_of_range_count_at_its_ends) {
