@@ -83,6 +83,19 @@ class steady : public ::testing::TestWithParam<engine_choice> {
     ASSERT_EQ(received, 2 * bytes);
   }
 
+  // The most that is ever under way at once is a matter of chance and may come late; then a pool takes one segment more. So one round of
+  // four has to take nothing at all; what a message took, all of them would show.
+  template <class Round>
+  void expect_a_free_round(Round round) {
+    costs before, after;
+    for (int rounds = 0; rounds == 0 || (rounds < 4 && after != before); ++rounds) {
+      before = so_far();
+      round();
+      after = so_far();
+    }
+    EXPECT_EQ(after, before);
+  }
+
   std::unique_ptr<loop> server_loop, client_loop;
   std::unique_ptr<peer> server, client;
   connection there;                         // as the client sees it
@@ -101,13 +114,11 @@ TEST_P(steady, messages_there_and_back_allocate_nothing) {
   const std::string message(64, 'm');
   for (int i = 0; i < 500; ++i) ASSERT_TRUE(there.send(message));
   ASSERT_TRUE(until([&] { return answered >= count / 10; }));
-  const std::size_t from = answered;
-  const costs before = so_far();
-  const bool done = until([&] { return answered >= from + count; });
-  const costs after = so_far();
-  EXPECT_TRUE(done);
+  expect_a_free_round([&] {
+    const std::size_t from = answered;
+    EXPECT_TRUE(until([&] { return answered >= from + count; }));
+  });
   EXPECT_FALSE(is_wrong);
-  EXPECT_EQ(after, before) << "in " << answered - from << " messages each way";
 }
 
 TEST_P(steady, messages_against_back_pressure_allocate_nothing) {
@@ -137,13 +148,11 @@ TEST_P(steady, messages_against_back_pressure_allocate_nothing) {
     received_then = chunk();
     ASSERT_TRUE(until([&] { return received >= round * count / 100; }));
   }
-  const std::size_t from = received, waited = waits;
-  const costs before = so_far();
-  const bool done = until([&] { return received >= from + count; });
-  const costs after = so_far();
-  EXPECT_TRUE(done);
-  EXPECT_GT(waits, waited);
-  EXPECT_EQ(after, before) << "in " << received - from << " messages, " << waits - waited << " waits";
+  expect_a_free_round([&] {
+    const std::size_t from = received, waited = waits;
+    EXPECT_TRUE(until([&] { return received >= from + count; }));
+    EXPECT_GT(waits, waited);
+  });
   is_over = true;
   EXPECT_TRUE(until([&] { return pouring.done(); }));
 }
@@ -167,12 +176,10 @@ TEST_P(steady, requests_allocate_nothing) {
     scope asking(*client_loop);
     for (int i = 0; i < callers; ++i) asking.spawn(ask());
     ASSERT_TRUE(until([&] { return answered >= count / 10; }));
-    const std::size_t from = answered;
-    const costs before = so_far();
-    const bool done = until([&] { return answered >= from + count; });
-    const costs after = so_far();
-    EXPECT_TRUE(done);
-    EXPECT_EQ(after, before) << "in " << answered - from << " requests";
+    expect_a_free_round([&] {
+      const std::size_t from = answered;
+      EXPECT_TRUE(until([&] { return answered >= from + count; }));
+    });
     is_over = true;
     EXPECT_TRUE(until([&] { return asking.count() == 0; }));
   }
