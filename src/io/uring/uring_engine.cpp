@@ -11,7 +11,7 @@ namespace hawser::inline v0::io {
 
 std::expected<std::unique_ptr<uring_engine>, refusal> make_uring_engine(const ring_geometry& geometry, const ring_calls& calls) {
   auto set = make_readiness();
-  if (!set) return std::unexpected(refusal{"epoll_create1", set.error().value()});
+  if (!set) return std::unexpected(refusal{"the epoll set: " + set.error().message()});
   auto queues = ring::make(geometry, calls);
   if (!queues) return std::unexpected(queues.error());
   auto buffers = receive_buffers::make(**queues, geometry, calls);

@@ -143,6 +143,18 @@ TEST(uring_refusal, without_descriptors_is_asked_again_once_there_are_some) {
       0);
 }
 
+TEST(uring_refusal, names_what_is_short_for_the_engine_itself) {
+  EXPECT_EQ(in_child([] {
+    rlimit none{};
+    ::getrlimit(RLIMIT_NOFILE, &none);
+    none.rlim_cur = 3;
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    const auto made = make_uring_engine();
+    return !made && made.error().text() == "the epoll set: no more descriptors" ? 0 : 1;
+  }),
+      0);
+}
+
 // Set-up that fails in ways which this machine does not know.
 TEST(uring_refusal, names_the_step_the_error_and_what_helps) {
   const auto text_of = [](const ring_calls& calls) {
