@@ -74,5 +74,5 @@ TEST(demo_in_simulation, runs_unmodified_with_every_row_verified_and_the_same_tr
   });
 }
 
-}
+}  // namespace
 }  // namespace hawser

@@ -41,5 +41,5 @@ TEST_F(seeded_tests, draw_their_share_of_as_many_seeds_as_were_asked_for) {
   EXPECT_EQ(drawn(40), std::size_t{40 / HAWSER_COUNT_SCALE});
 }
 
-}
+}  // namespace
 }  // namespace hawser::seeded

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,45 @@ TEST(docs, features_are_shown_under_a_heading_of_the_guide) {
     }
   }
   EXPECT_TRUE(findings.empty()) << to_text(findings);
+}
+
+// "./dev test -R 'x'" and "./dev sim x --seed 7" as what ctest is to choose; empty for other lines.
+std::string choice_of(std::string_view line) {
+  const std::size_t at = line.find("./dev ");
+  if (at == line.npos) return {};
+  const std::string_view command = line.substr(at, line.find("  ", at) - at);
+  std::istringstream words{std::string(command)};
+  std::string word, verb, choice;
+  words >> word >> verb;
+  if (verb != "test" && verb != "sim") return {};
+  if (verb == "sim") choice = " -L '^sim$'";
+  while (words >> word) {
+    if (word == "--seeds" || word == "--seed") words >> word;
+    else if (word.starts_with("--")) continue;
+    else choice += (verb == "sim" ? " -R " : " ") + word;
+  }
+  return choice;
+}
+
+TEST(docs, examples_in_the_help_of_dev_choose_tests_that_exist) {
+  EXPECT_EQ(choice_of("  ./dev sim cuts --seeds 5      those"), " -L '^sim$' -R cuts");
+  EXPECT_EQ(choice_of("  ./dev test --asan -L sim"), " -L sim");
+  EXPECT_EQ(choice_of("  ./dev bench bulk"), "");
+  const std::string ctest = std::string("'") + HAWSER_CTEST + "' -N --test-dir '" + HAWSER_BINARY_DIR + "'";
+  int status = -1, examples = 0;
+  const auto chosen = [&](const std::string& choice) { return output_of(ctest + choice + " 2>/dev/null", status).find("Total Tests: 0") == std::string::npos; };
+  EXPECT_FALSE(chosen(" -R no_such_test_anywhere"));
+  for (const char* verb : {"", "test ", "sim "}) {
+    const std::string help = output_of(std::string("'") + HAWSER_SOURCE_DIR + "/dev' " + verb + "--help", status);
+    ASSERT_EQ(status, 0);
+    for (const std::string_view line : lines_of(help)) {
+      // The line of usage is no example.
+      if (line.find('[') != line.npos || choice_of(line).empty()) continue;
+      ++examples;
+      EXPECT_TRUE(chosen(choice_of(line))) << line;
+    }
+  }
+  EXPECT_GE(examples, 6);
 }
 
 TEST(docs, links_point_to_files_and_headings) {
