@@ -87,6 +87,10 @@ class abuse_meter {
   // pause: read nothing for debt(now). calm: end the connection with errc::calm.
   verdict judge(bucket_time now) noexcept;
   duration debt(bucket_time now) noexcept;
+  // Nothing is taken from any bucket.
+  bool full(bucket_time now) noexcept {
+    return control_.level(control_rate, now) == control_rate.burst && opens_.level(open_rate(), now) == open_burst_;
+  }
 
  private:
   bucket_rate open_rate() const noexcept { return {open_burst_, opens_per_second_min}; }

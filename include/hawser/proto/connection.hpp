@@ -185,6 +185,7 @@ class HAWSER_API connection {
   statistics stats() const noexcept;
 
  private:
+  friend struct inspection;            // src/proto/mux/inspection.hpp, for tests
   struct HAWSER_LOCAL parts;
   std::unique_ptr<parts> parts_;
 };

@@ -32,6 +32,8 @@ struct seen {
   std::string meta;
   std::uint64_t opens_accepted;
   duration elapsed;
+
+  bool operator==(const seen&) const = default;
 };
 
 inline seen copy_of(const event& e) {
