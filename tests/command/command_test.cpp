@@ -9,6 +9,8 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include <unistd.h>
 
@@ -209,13 +211,49 @@ TEST(command, bench_gives_raw_sockets_and_hawser_in_pairs_with_their_ratio) {
   EXPECT_EQ(own.size(), workloads.size());
 }
 
+// What a ping to that server says on standard error with HAWSER_LOG set so; nullptr: not set.
+std::string log_of_ping(const echo_server& server, const char* variable) {
+  std::vector<std::string> command{"/usr/bin/env", "-u", "HAWSER_LOG"};
+  if (variable) command.push_back(std::string("HAWSER_LOG=") + variable);
+  for (const char* word : {hawser.c_str(), "ping", server.where.c_str(), "--count", "1", "--engine", "epoll"}) command.emplace_back(word);
+  const outcome result = run(command);
+  EXPECT_EQ(result.code, 0) << result.errors;
+  EXPECT_NE(result.output.find("1 sent, 1 answered"), std::string::npos) << result.output;
+  return result.errors;
+}
+
+TEST(log_by_environment, is_silent_unless_asked_and_says_only_what_was_asked_for) {
+  echo_server server;
+  const auto says = [](const std::string& log, const char* line) { return log.find(line) != std::string::npos; };
+  EXPECT_EQ(log_of_ping(server, nullptr), "");
+  EXPECT_EQ(log_of_ping(server, ""), "");
+  EXPECT_EQ(log_of_ping(server, "io=error,peer=error"), "");
+
+  const std::string io = log_of_ping(server, "io=info"), peer = log_of_ping(server, "peer=info"), all = log_of_ping(server, "debug");
+  EXPECT_TRUE(says(io, "hawser info io : engine: epoll\n")) << io;
+  EXPECT_FALSE(says(io, " peer ")) << io;
+  EXPECT_TRUE(says(peer, "hawser info peer  #1: connected to 127.0.0.1:")) << peer;
+  EXPECT_FALSE(says(peer, " io ")) << peer;
+  EXPECT_TRUE(says(all, "hawser info io : engine: epoll\n") && says(all, "hawser info peer  #1: connected to 127.0.0.1:")) << all;
+}
+
+TEST(log_by_environment, names_each_bad_term_and_obeys_the_others) {
+  echo_server server;
+  const std::string log = log_of_ping(server, "nonsense,io=loud,peer=info,sea=debug");
+  for (const char* bad : {"nonsense", "io=loud", "sea=debug"}) {
+    EXPECT_NE(log.find("hawser: HAWSER_LOG: '" + std::string(bad) + "' is not [base|io|link|peer|relay|user=](error|warning|info|debug)\n"), std::string::npos) << log;
+  }
+  EXPECT_NE(log.find("hawser info peer  #1: connected to 127.0.0.1:"), std::string::npos) << log;
+  EXPECT_EQ(log.find("engine:"), std::string::npos) << log;
+}
+
 TEST(demo, verifies_every_job_in_miniature) {
-  const outcome result = run({HAWSER_DEMO, "--messages", "20000", "--requests", "500", "--file-bytes", "8388608", "--wait", "spin"});
+  const outcome result = run({HAWSER_DEMO, "--messages", "20000", "--requests", "500", "--sink-bytes", "8388608", "--file-bytes", "8388608", "--wait", "spin"});
   EXPECT_EQ(result.code, 0) << result.output << result.errors;
   EXPECT_NE(result.output.find("all verified"), std::string::npos);
   EXPECT_NE(result.output.find("engine epoll"), std::string::npos);
   EXPECT_NE(result.output.find("engine uring"), result.output.find("io_uring refused: ")) << "neither verified nor refused";
-  for (const char* row : {"messages", "requests", "file", "cancelled", "deadline", "unknown operation", "killed in mid-request"})
+  for (const char* row : {"messages", "requests", "sink", "file", "cancelled", "deadline", "unknown operation", "killed in mid-request"})
     EXPECT_NE(result.output.find(row), std::string::npos) << row;
 }
 
