@@ -23,7 +23,7 @@ hawser::task<std::string> ask(hawser::peer& me, hawser::endpoint where) {
   co_return std::string(hawser::as_text(*answer));
 }
 
-TEST(PeerSmoke, TheFirstProgramOfTheReadmeGetsItsAnswer) {
+TEST(peer_smoke, the_first_program_of_the_readme_gets_its_answer) {
   hawser::loop loop;
   hawser::peer server(loop, {.name = "server", .listen = "127.0.0.1:0"});
   ASSERT_FALSE(server.listen_error());
@@ -50,7 +50,7 @@ hawser::task<int> exchange(hawser::peer& server, hawser::peer& client, int count
   co_return received;
 }
 
-TEST(PeerSmoke, MessagesArriveAndBothPeersStop) {
+TEST(peer_smoke, messages_arrive_and_both_peers_stop) {
   hawser::loop loop;
   hawser::peer server(loop, {.name = "server", .listen = "127.0.0.1:0"});
   hawser::peer client(loop, {.name = "client"});
@@ -63,40 +63,13 @@ TEST(PeerSmoke, MessagesArriveAndBothPeersStop) {
   EXPECT_TRUE(server.connections().empty());
 }
 
-hawser::task<bool> wait_a_moment(hawser::loop& loop) {
-  for (int turn = 0; turn < 3; ++turn) co_await hawser::sleep(loop, std::chrono::milliseconds(1));
-  co_return true;
-}
-hawser::task<hawser::result<hawser::connection>> dial(hawser::peer& from, hawser::peer& to) { return from.connect(to.local_endpoint()); }
-
-TEST(PeerSmoke, WhatIsCorkedLeavesWhenUncorkedOrWhenItIsMuch) {
-  hawser::loop loop;
-  hawser::peer server(loop, {.name = "server", .listen = "127.0.0.1:0"});
-  hawser::peer client(loop, {.name = "client"});
-  int received = 0;
-  server.on_message([&](hawser::connection&, hawser::byte_view) { ++received; });
-  const auto there = loop.run(dial(client, server));
-  ASSERT_TRUE(there.has_value());
-  there->cork();
-  EXPECT_TRUE(there->send("one").has_value());
-  EXPECT_TRUE(loop.run(wait_a_moment(loop)));
-  EXPECT_EQ(received, 0);
-  there->uncork();
-  while (received == 0) loop.run_once(std::chrono::milliseconds(1));
-  there->cork();
-  const std::string large(50'000, 'x');
-  EXPECT_TRUE(there->send(large).has_value());
-  EXPECT_TRUE(there->send(large).has_value());
-  while (received < 3) loop.run_once(std::chrono::milliseconds(1));
-}
-
 hawser::task<std::string> ask_myself(hawser::peer& me) {
   auto answer = co_await me.call(me.self(), "echo", hawser::as_bytes("mirror"));
   if (!answer) co_return answer.error().message();
   co_return std::string(hawser::as_text(*answer));
 }
 
-TEST(PeerSmoke, ACallToOneselfRunsTheSameHandler) {
+TEST(peer_smoke, a_call_to_oneself_runs_the_same_handler) {
   hawser::loop loop;
   hawser::peer me(loop, {.name = "me"});
   me.on("echo", echo);
