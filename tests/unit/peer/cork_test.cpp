@@ -75,7 +75,8 @@ TEST_F(peer_cork, more_than_64_kib_leaves_though_it_is_corked) {
   ASSERT_TRUE(succeeded(to_.send(half)));
   ASSERT_TRUE(until_received(2)) << "nobody uncorked it";
   EXPECT_GE(sends(), 1u);
-  // And what comes then waits again.
+  // And once the sender, too, knows that it is gone, what comes waits again.
+  turn(10);
   const std::uint64_t so_far = sends();
   ASSERT_TRUE(succeeded(to_.send("corked again")));
   turn(10);
