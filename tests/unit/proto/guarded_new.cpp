@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "unit/proto/guarded_new.hpp"
 
+#include "support/thread_sanitizer.hpp"
+
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -50,6 +52,7 @@ void open_block(const void* inside) noexcept {
 
 }  // namespace hawser::test
 
+#if !HAWSER_UNDER_THREAD_SANITIZER
 void* operator new(std::size_t bytes) {
   hawser::test::allocations.fetch_add(1, std::memory_order_relaxed);
   if (void* own = hawser::test::guarded(bytes)) return own;
@@ -60,3 +63,4 @@ void operator delete(void* memory) noexcept {
   if (!hawser::test::is_guarded(memory)) std::free(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
+#endif
