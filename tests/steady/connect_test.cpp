@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // What a connection takes from the heap until it is open at both ends, listed. docs/performance.md says what each of them is.
 #include "support/heap.hpp"
+#include "support/sanitizers.hpp"
 #include "unit/peer/fixture.hpp"
 
 #include <cstdio>
@@ -37,6 +38,7 @@ struct side {
 class connect_path : public ::testing::TestWithParam<engine_choice> {
  protected:
   void SetUp() override {
+    if (HAWSER_UNDER_THREAD_SANITIZER) GTEST_SKIP() << "ThreadSanitizer has operators and pages of its own: nothing is counted";
     if (GetParam() == engine_choice::uring && !uring_refusal().empty()) GTEST_SKIP() << "io_uring refused: " << uring_refusal();
     const loop_options options{.engine = GetParam(), .wait = wait_policy::block};
     acceptor.on = std::make_unique<loop>(options);

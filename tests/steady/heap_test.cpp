@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // The counts that the other tests rely on see what they are to see.
 #include "support/heap.hpp"
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 
 #include <hawser/base/buffer.hpp>
 

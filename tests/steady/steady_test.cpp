@@ -2,6 +2,7 @@
 // What goes on for long costs no memory: once pools, windows and tables have their size, both ends of a connection take nothing from
 // the heap and touch no page for the first time, on each engine. Both loops turn on the test's thread, so that its counts are theirs.
 #include "support/heap.hpp"
+#include "support/sanitizers.hpp"
 #include "unit/peer/fixture.hpp"
 
 #include <sys/resource.h>
@@ -24,12 +25,13 @@ std::ostream& operator<<(std::ostream& out, const costs& of) {
 costs so_far() {
   rusage used{};
   ::getrusage(RUSAGE_THREAD, &used);
-  return {test::heap_allocations.load(), used.ru_minflt};
+  return {test::heap_allocations.load(), HAWSER_UNDER_ADDRESS_SANITIZER ? 0 : used.ru_minflt};
 }
 
 class steady : public ::testing::TestWithParam<engine_choice> {
  protected:
   void SetUp() override {
+    if (HAWSER_UNDER_THREAD_SANITIZER) GTEST_SKIP() << "ThreadSanitizer has operators and pages of its own: nothing is counted";
     if (GetParam() == engine_choice::uring && !uring_refusal().empty()) GTEST_SKIP() << "io_uring refused: " << uring_refusal();
     const loop_options options{.engine = GetParam(), .wait = wait_policy::block};
     server_loop = std::make_unique<loop>(options);

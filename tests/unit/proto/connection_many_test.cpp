@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "proto/mux/inspection.hpp"
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 #include "unit/proto/connection_pair.hpp"
 #include "unit/proto/guarded_new.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "unit/proto/guarded_new.hpp"
 
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 
 #include <atomic>
 #include <cstdlib>
