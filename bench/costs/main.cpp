@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// bench_costs JOB COUNT: does a fixed piece of work COUNT times between two peers in a simulated network, for valgrind to count the
+// instructions of (cost.sh). The same JOB and COUNT always execute the same instructions.
+#include <hawser/hawser.hpp>
+#include <hawser/testing/network.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+namespace {
+
+using namespace hawser;
+
+constexpr std::size_t small_bytes = 64;
+constexpr std::size_t block_bytes = 64 * 1024;
+std::uint64_t done_there = 0;
+
+task<> echo(request& rq) {
+  for (;;) {
+    auto piece = co_await rq.read();
+    if (!piece || piece->empty()) co_return;
+    if (!co_await rq.write(std::move(*piece))) co_return;
+  }
+}
+
+task<> swallow(channel& from) {
+  for (;;) {
+    const auto piece = co_await from.read();
+    if (!piece || piece->empty()) co_return;
+    done_there += piece->size();
+  }
+}
+
+task<> messages(peer& me, connection server, std::uint64_t count) {
+  std::byte sent[small_bytes]{};
+  for (std::uint64_t i = 0; i < count;) {
+    if (server.send(byte_view(sent))) ++i;
+    else if (!co_await me.writable(server)) std::abort();
+  }
+}
+
+task<> round_trips(peer& me, connection server, std::uint64_t count) {
+  std::byte sent[small_bytes]{};
+  event over(me.home());
+  me.on_message([&](connection& from, byte_view got) {
+    if (--count == 0) over.set();
+    else if (!from.send(got)) std::abort();
+  });
+  if (!server.send(byte_view(sent))) std::abort();
+  co_await over.wait();
+}
+
+task<> ask(peer& me, connection server, std::uint64_t count) {
+  std::byte sent[small_bytes]{};
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const auto answer = co_await me.call(server, "echo", byte_view(sent));
+    if (!answer || answer->size() != small_bytes) std::abort();
+  }
+}
+
+task<> requests(peer& me, connection server, std::uint64_t count) {
+  constexpr std::uint64_t callers = 64;
+  scope all(me.home());
+  for (std::uint64_t i = 0; i < callers; ++i) all.spawn(ask(me, server, count / callers));
+  co_await all.join();
+}
+
+task<> blocks(peer& me, connection server, std::uint64_t count) {
+  chunk block = me.home().buffers().allocate(block_bytes);
+  block.grow(block_bytes);
+  std::memset(block.mutable_data(), 0x5a, block_bytes);
+  auto to = me.open_stream(server);
+  if (!to) std::abort();
+  for (std::uint64_t i = 0; i < count; ++i) {
+    chunk shared = block;
+    if (!co_await to->write(std::move(shared))) std::abort();
+  }
+  to->finish();
+  if (!co_await to->read()) std::abort();
+}
+
+task<bool> work(peer& me, endpoint where, std::string_view job, std::uint64_t count) {
+  const auto server = co_await me.connect(where);
+  if (!server) co_return false;
+  if (job == "messages") co_await messages(me, *server, count);
+  else if (job == "round-trips") co_await round_trips(me, *server, count);
+  else if (job == "requests") co_await requests(me, *server, count);
+  else if (job == "blocks") co_await blocks(me, *server, count);
+  else co_return false;
+  co_await me.stop(std::chrono::seconds(60));
+  co_return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::fputs("bench_costs messages|round-trips|requests|blocks COUNT\n", stderr);
+    return 2;
+  }
+  const std::string_view job = argv[1];
+  testing::network_options options;
+  options.hash_bytes = false;
+  testing::network net(options);
+  loop& here = net.host("client");
+  loop& there = net.host("server");
+  peer server(there, {.listen = "server:7000"});
+  server.on("echo", echo);
+  server.on_stream(swallow);
+  if (job == "round-trips") server.on_message([](connection& from, byte_view got) { (void)from.send(got); });
+  else server.on_message([](connection&, byte_view) { ++done_there; });
+  peer client(here);
+  const std::uint64_t count = std::strtoull(argv[2], nullptr, 10);
+  if (!net.run("client", work(client, "server:7000", job, count))) return 1;
+  const std::uint64_t expected = job == "messages" ? count : job == "blocks" ? count * block_bytes : 0;
+  return done_there == expected ? 0 : 1;
+}
