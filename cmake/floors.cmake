@@ -14,7 +14,7 @@ endif()
 add_library(hawser_build INTERFACE)
 target_compile_features(hawser_build INTERFACE cxx_std_23)
 target_compile_options(hawser_build INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wold-style-cast
-  -fno-omit-frame-pointer $<$<CONFIG:Release>:-O2>)
+  $<IF:$<CONFIG:Release>,-O3,-fno-omit-frame-pointer>)
 if(HAWSER_SANITIZE)
   # vptr asks the system whether memory can be read, by a pipe: in the tests of descriptor exhaustion it answers wrongly.
   target_compile_options(hawser_build INTERFACE -fsanitize=${HAWSER_SANITIZE} -fno-sanitize=vptr -fno-sanitize-recover=all)
