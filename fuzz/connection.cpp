@@ -45,7 +45,19 @@ struct application {
   }
   void drain() {
     event e{};
-    while (c.poll_event(e)) {
+    byte_view plain;
+    for (;;) {
+      // Either way to ask for messages, as the input chooses.
+      if (const std::uint32_t cost = choose(2) == 0 ? c.poll_message(plain) : 0; cost != 0) {
+        for (const std::byte b : plain) choices ^= static_cast<unsigned>(b);
+        if (choose(4) != 0) c.consume(message_channel, cost);
+        continue;
+      }
+      if (!c.poll_event(e)) break;
+      if (e.kind == event_kind::opened && choose(2) == 0) {
+        event first;
+        if (c.poll_first(first)) c.consume(first.channel, first.cost);
+      }
       demand(!closed);
       closed = e.kind == event_kind::closed;
       // Every byte that a view names must be readable.

@@ -146,7 +146,7 @@ class model {
     }
     if (e.channel == message_channel) {
       if (e.kind == event_kind::message) receive(lives_[0], 0, i, e), here.plain_unconsumed += e.cost;
-      if (e.kind == event_kind::finished) end_of(lives_[0], i);
+      if (e.kind == event_kind::finished || e.last) end_of(lives_[0], i);
       return;
     }
     if (e.channel == 0) return;
@@ -161,6 +161,7 @@ class model {
         demand((e.kind == event_kind::message) == has_messages(of.kind));
         receive(of, at.tag, i, e);
         at.unconsumed += e.cost;
+        if (e.last) end_of(of, i);
         break;
       case event_kind::finished: end_of(of, i); break;
       case event_kind::reset:

@@ -138,6 +138,13 @@ void link::transmit_later() noexcept {
   if (state_ == state::open) loop_->flush_later(*this);
 }
 
+void link::transmit_now() {
+  // A stage may be in the middle of the input that this comes from.
+  if (state_ != state::open || in_flight_bytes_ != 0 || (parts_ && !parts_->stages.empty())) return;
+  send_more(loop_->now());
+  if (in_flight_bytes_ != 0) loop_->engine().submit();
+}
+
 void link::flush() {
   if (state_ == state::lost) return report();
   if (state_ != state::open && state_ != state::draining) return;

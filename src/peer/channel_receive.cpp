@@ -14,18 +14,43 @@ void channel_state::give_back(std::size_t cost) {
   with_->touch();
 }
 
-void channel_state::discard_received() { give_back(received_.clear()); }
+void channel_state::discard_received() {
+  fresh_ = {};
+  give_back(received_.clear() + std::exchange(fresh_cost_, 0));
+}
+
+// What came in one piece with the request.
+void channel_state::take_first(const proto::event& first) {
+  head_here_ = true;
+  fresh_ = first.bytes;
+  fresh_cost_ = first.cost;
+  if (first.last) end_of_receiving();
+  if (fresh_.empty()) put_away_fresh();      // an empty message
+}
+
+// Kept like all that nobody reads yet.
+void channel_state::put_away_fresh() {
+  if (fresh_cost_ == 0) return;
+  const byte_view bytes = std::exchange(fresh_, {});
+  const std::uint32_t cost = std::exchange(fresh_cost_, 0);
+  if (is_message_kind()) received_.append_message(loop_->buffers(), bytes, cost);
+  else received_.append_bytes(loop_->buffers(), bytes, cost);
+}
 
 // ---- what arrives ----
 
-void channel_state::on_bytes(byte_view bytes, std::uint32_t cost, bool whole_message) {
-  if (discarding_ || error_) return give_back(cost);
+void channel_state::on_bytes(byte_view bytes, std::uint32_t cost, bool whole_message, bool last) {
+  if (discarding_ || error_) {
+    give_back(cost);
+    return last ? on_finished() : void();
+  }
   const ref<channel_state> self(this);
   head_here_ = true;      // or it never comes: headers stand before the first byte
   if (call_) {
-    append_growing(gathered_, loop_->buffers(), bytes);
+    if (last && gathered_.empty()) gathered_ = loop_->buffers().keep(bytes);
+    else append_growing(gathered_, loop_->buffers(), bytes);
     give_back(cost);
-    if (gathered_.size() <= call_->answer_bytes_max_) return;
+    if (gathered_.size() <= call_->answer_bytes_max_) return last ? on_finished() : void();
     with_->wire()->reset(id_, static_cast<std::uint32_t>(errc::cancelled));
     settle(outcome::failed);
     begin_ending(make_error_code(errc::message_too_big));
@@ -38,17 +63,26 @@ void channel_state::on_bytes(byte_view bytes, std::uint32_t cost, bool whole_mes
     give_back(cost);
     if (op.how_ == mode::some) op.outcome_ = loop_->buffers().keep(bytes);
     else fill(op, bytes);
+    if (last) end_of_receiving();
     if (op.how_ == mode::some || !op.outcome_) {
       reader_ = nullptr;
       op.state_ = nullptr;
       op.waiter_.resume_now();
     }
+    if (last) wake_now();
     return;
   }
   if (whole_message) received_.append_message(loop_->buffers(), bytes, cost);
   else received_.append_bytes(loop_->buffers(), bytes, cost);
+  if (last) end_of_receiving();
   if (header_reader_) return wake_now();
   complete_reader_if_ready();
+}
+
+void channel_state::end_of_receiving() {
+  receive_done_ = true;
+  head_here_ = true;
+  if (!incoming_) settle(outcome::answered);
 }
 
 void channel_state::on_head(byte_view tlvs) {
@@ -62,9 +96,7 @@ void channel_state::on_head(byte_view tlvs) {
 
 void channel_state::on_finished() {
   const ref<channel_state> self(this);
-  receive_done_ = true;
-  head_here_ = true;
-  if (!incoming_) settle(outcome::answered);
+  end_of_receiving();
   if (call_) return complete_call(std::move(gathered_));
   if (header_reader_ || reader_) wake_now();
 }
@@ -84,8 +116,14 @@ void channel_state::fill(channel::read_operation& op, byte_view bytes) {
 bool channel_state::attempt(channel::read_operation& op) {
   using mode = channel::read_operation::mode;
   HAWSER_EXPECTS(!reader_ || reader_ == &op, "a channel has one reader at a time");
+  if (op.how_ != mode::some) put_away_fresh();
   switch (op.how_) {
     case mode::some:
+      if (!fresh_.empty()) {
+        op.outcome_ = loop_->buffers().keep(std::exchange(fresh_, {}));
+        give_back(std::exchange(fresh_cost_, 0));
+        return true;
+      }
       if (received_.empty()) break;
       {
         chunk_queue::taken next = received_.take_front();
@@ -166,6 +204,7 @@ void channel_state::take_back(channel::headers_operation& op) noexcept {
 
 void channel_state::consume(std::size_t count) {
   HAWSER_EXPECTS(count <= peek().size(), "consume() of more than peek() shows");
+  put_away_fresh();
   if (count > 0) give_back(received_.drop_front(count));
 }
 

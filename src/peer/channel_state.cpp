@@ -16,7 +16,7 @@ channel_state::channel_state(loop& on, peer_connection* with, proto::channel_kin
 
 channel_state::~channel_state() {
   // The credit of what was never read belongs to the connection's account by now.
-  if (const std::size_t cost = received_.clear(); cost > 0) give_back(cost);
+  if (const std::size_t cost = received_.clear() + fresh_cost_; cost > 0) give_back(cost);
 }
 
 void channel_state::prepare(std::string_view operation, const call_options& options) {

@@ -57,7 +57,7 @@ class channel_state final : public counted<channel_state>,
   static void serve(peer_connection& on, const proto::event& opened, operation_entry* entry, ref<handler_record> handler);
 
   // -- what the protocol core says
-  void on_bytes(byte_view bytes, std::uint32_t cost, bool whole_message);
+  void on_bytes(byte_view bytes, std::uint32_t cost, bool whole_message, bool last);
   void on_head(byte_view tlvs);
   void on_finished();
   void on_reset(std::error_code reason);
@@ -84,10 +84,10 @@ class channel_state final : public counted<channel_state>,
   void reset(std::error_code reason, std::string_view text);
   void stop_reading(std::error_code reason);
   result<> respond_headers(std::span<const struct header> headers);
-  byte_view peek() const noexcept { return received_.empty() ? byte_view() : received_.front().view(); }
+  byte_view peek() const noexcept { return !fresh_.empty() ? fresh_ : received_.empty() ? byte_view() : received_.front().view(); }
   void consume(std::size_t count);
-  std::size_t available() const noexcept { return received_.bytes(); }
-  bool ended() const noexcept { return receive_done_ && received_.empty(); }
+  std::size_t available() const noexcept { return received_.bytes() + fresh_.size(); }
+  bool ended() const noexcept { return receive_done_ && received_.empty() && fresh_.empty(); }
   bool cancelled() const noexcept { return given_up_; }
   std::error_code error() const noexcept { return error_; }
 
@@ -116,6 +116,9 @@ class channel_state final : public counted<channel_state>,
   void enter_books() noexcept;
   void strike_from_books() noexcept;
   void discard_received();
+  void end_of_receiving();
+  void take_first(const proto::event& first);
+  void put_away_fresh();
   void settle(outcome how);
   void begin_ending(std::error_code reason);
   void wake_later();
@@ -129,6 +132,8 @@ class channel_state final : public counted<channel_state>,
   chunk text_;                       // the operation's name and, behind it, the TLVs of the open block
   chunk head_;                       // TLVs that the other side sent: with its request, or before its answer
   chunk_queue received_;
+  byte_view fresh_;                  // what came with a request, until its handler first waits: still in the receive buffer
+  std::uint32_t fresh_cost_ = 0;
   chunk unsent_;                     // written before the channel was open
   byte_view body_;                   // of a call: what is still to be sent; the caller's memory
   chunk gathered_;                   // of a call: the answer so far

@@ -14,6 +14,8 @@ namespace hawser::inline v0::detail {
 namespace {
 
 constexpr std::size_t corked_bytes_max = 64 * 1024;
+constexpr std::size_t early_events_min = 64;         // so much work is worth a send of its own
+constexpr std::size_t messages_per_event = 8;        // a plain message is that much cheaper than an event
 
 std::uint64_t next_number() noexcept {
   static std::atomic<std::uint64_t> last{0};
@@ -272,7 +274,17 @@ void peer_connection::drain() {
   const ref<peer_connection> self(this);
   const ref<peer_core> core(core_);
   proto::event next;
-  while (!torn_ && wire_->poll_event(next)) dispatch(next);
+  // The other side need not be idle until the last of a long input is answered: what half of it led to goes ahead.
+  std::size_t half = wire_->unparsed_bytes() / 2;
+  for (std::size_t done = 0; !torn_;) {
+    if (phase_ != phase::undecided) done += take_messages() / messages_per_event;
+    if (torn_ || !wire_->poll_event(next)) break;
+    dispatch(next);
+    if (++done < early_events_min || self_ || torn_ || wire_->unparsed_bytes() > half) continue;
+    link_.transmit_now();
+    half = wire_->unparsed_bytes() / 2;
+    done = 0;
+  }
   draining_ = false;
   settle();
 }

@@ -133,7 +133,9 @@ class peer_connection final : public counted<peer_connection>, public connection
   void establish();
   void announce();
   void on_opened(const proto::event& e);
+  void deliver(connection& from, message_record* handler, byte_view message);
   void on_message(const proto::event& e);
+  std::size_t take_messages();
   void on_writable(proto::channel_id channel);
   void on_go_away();
   void on_closed(std::error_code reason);

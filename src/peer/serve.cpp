@@ -117,7 +117,10 @@ void channel_state::serve(peer_connection& on, const proto::event& opened, opera
   s.run_ = &run;
   core.runs().push_back(run);
   core.run_began();
+  proto::event first;
+  if (on.wire()->poll_first(first)) s.take_first(first);
   resume(coroutine, &run);
+  s.put_away_fresh();
 }
 
 }  // namespace hawser::inline v0::detail

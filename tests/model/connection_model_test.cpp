@@ -103,6 +103,7 @@ class model {
         if (of.peer_finished) return fail("bytes after the end");
         of.received += e.bytes.size();
         of.unconsumed += e.cost;
+        of.peer_finished = e.last;
         break;
       case event_kind::finished: of.peer_finished = true; break;
       case event_kind::reset:

@@ -39,7 +39,7 @@ enum class event_kind : std::uint8_t {
   head,         // bytes: TLVs of a HEAD (status and headers before data, or trailers)
   data,         // bytes of a channel whose bytes have no boundary (stream, request ...)
   message,      // one whole message (message, rpc, channel 1 ...)
-  finished,     // the peer will send nothing more on `channel` (its FIN)
+  finished,     // the peer will send nothing more on `channel` (its FIN, when no `last` event has said so)
   reset,        // the peer gave the channel up: code, text. Nothing more arrives; sending is over too
   stopped,      // the peer asks to send no more: code. Answer with finish() or reset()
   writable,     // a write on `channel` that answered would_block may be tried again (channel 0: the connection's own limit)
@@ -55,6 +55,7 @@ struct event {
   void* user = nullptr;                    // what set_user() gave the channel
   byte_view bytes = {};                    // valid until the next poll_event() or handle_*
   std::uint32_t cost = 0;                  // data, message: to be given back by consume(channel, cost)
+  bool last = false;                       // data, message: the peer will send nothing more on the channel
   // reset, stopped, go_away, closed: a number of errc (local ones too: handshake_timeout ...), an application code, or 0 = orderly.
   // A code from the wire that names a local error, or none, arrives here as errc::internal.
   std::uint32_t code = 0;
@@ -118,6 +119,12 @@ class HAWSER_API connection {
 
   // -- output
   bool poll_event(event& out);
+  // Takes the next event if it is a message on channel 1 that lies whole in what handle_bytes() was given, without the making of an
+  // event; returns its cost, 0: ask poll_event(). The bytes are valid as an event's are; costs of several may be consumed at once.
+  std::uint32_t poll_message(byte_view& out);
+  // Right after an opened event: the data or message that came with it, if it is here. Else nothing changes.
+  bool poll_first(event& out);
+  std::size_t unparsed_bytes() const noexcept;         // of what handle_bytes() was given
   // Moves up to max_bytes of frames to the end of `out`; returns how many bytes. Late binding: nothing is framed before it can go.
   std::size_t poll_transmit(instant now, chain& out, std::size_t max_bytes);
   bool wants_transmit() const noexcept;                // poll_transmit() would give something

@@ -88,7 +88,7 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
     queue.note_sent(of.id, length);
     meter.frames_sent(1);
   } else {
-    queue.wrote_frame(of, head + length);
+    queue.wrote_frame(of, head + length, 0);
     of.queue->open_cost = cost;
     of.set(channel_flag::open_due);
     queue.activate(of);

@@ -14,6 +14,7 @@ namespace hawser::inline v0::proto::mux {
 
 namespace {
 
+constexpr std::size_t enough_committed_bytes = 48 * 1024;     // then a segment waits until it fits as a whole
 constexpr std::int32_t message_overdraft_bytes = 64 * 1024;   // how far a started message may go beyond its turn
 constexpr std::uint32_t class_patience_bytes = 15 * 16 * 1024;
 constexpr std::size_t copied_run_bytes_max = 4 * 1024;        // shorter runs are copied: cheaper than one more iovec
@@ -114,7 +115,9 @@ std::size_t send_queue::visit(ring& from, round& now, step& why) {
   channel& owner = *of.owner;
   const bool has_messages = kind_has_messages(owner.kind);
   std::size_t moved = 0;
-  if (of.deficit <= 0 || from.last == &of) of.deficit = std::min(of.deficit + quantum_bytes, quantum_bytes);
+  // Who is alone owes nobody a turn.
+  if (ready_count_ == 1) of.deficit = quantum_bytes;
+  else if (of.deficit <= 0 || from.last == &of) of.deficit = std::min(of.deficit + quantum_bytes, quantum_bytes);
   while (of.deficit > 0 || (has_messages && of.in_message && of.deficit > -message_overdraft_bytes)) {
     std::size_t once = 0;
     why = send_frames(of, now, once);
@@ -156,9 +159,26 @@ send_queue::step send_queue::send_fin(channel_queue& of, round& now, std::size_t
   return step::queue_ended;
 }
 
+// Nobody waits beside it, and the first segment may go as it is: then none of its frames is looked at again.
+bool send_queue::may_send_whole(const channel_queue& of) const noexcept {
+  const queue_node& node = *of.first;
+  return ready_count_ == 1 && !node.has_others && of.owner->out.covers(node.cost) && credit.covers(node.cost);
+}
+
 // As many whole frames of the first segment as credit, the turn and the cap allow, moved as one run.
 send_queue::step send_queue::send_run(channel_queue& of, round& now, std::size_t& moved) {
   queue_node* node = of.first;
+  if (may_send_whole(of) && (node->piece.size() < now.room() || now.out.committed_bytes() >= enough_committed_bytes)) {
+    if (node->piece.size() >= now.room()) return step::full;
+    of.owner->out.spend(node->cost);
+    credit.spend(node->cost);
+    frames_committed += node->frames;
+    of.in_message = false;
+    moved = node->piece.size();
+    // Only of the newest segment is the newest frame of interest: a FIN may be put on it.
+    move_run(of, now, moved, of.last == node ? of.last_frame_offset : 0);
+    return step::sent;
+  }
   channel& owner = *of.owner;
   const bool has_messages = kind_has_messages(owner.kind);
   const std::size_t room = now.room();
@@ -187,6 +207,8 @@ send_queue::step send_queue::send_run(channel_queue& of, round& now, std::size_t
     owner.out.spend(cost);
     credit.spend(cost);
     ++frames_committed;
+    --node->frames;
+    if (header.type == frame_type::data) node->cost -= std::min(node->cost, cost);
     if (header.type == frame_type::open) {
       owner.clear(channel_flag::open_due);
       owner.open_number = ++opens_committed;
@@ -199,8 +221,18 @@ send_queue::step send_queue::send_run(channel_queue& of, round& now, std::size_t
     if (turn >= of.deficit + message_overdraft_bytes) break;
   }
   if (run == 0) return why;
+  moved = run;
+  move_run(of, now, run, last);
+  return why;
+}
 
-  if (run == size && !node->next && owner.has(channel_flag::fin_due) && amend_fin(at + last, has_messages)) frame_fin(of, at + last, now);
+// The first `run` bytes of the first segment, whose last frame begins at `last`.
+void send_queue::move_run(channel_queue& of, round& now, std::size_t run, std::size_t last) {
+  queue_node* node = of.first;
+  channel& owner = *of.owner;
+  const bool has_messages = kind_has_messages(owner.kind);
+  std::byte* at = node->piece.mutable_data();
+  if (run == node->piece.size() && !node->next && owner.has(channel_flag::fin_due) && amend_fin(at + last, has_messages)) frame_fin(of, at + last, now);
   owner.last_frame_at = now.out.end() + last;
   if (run <= copied_run_bytes_max) {
     std::memcpy(now.out.reserve(run), at, run);
@@ -212,9 +244,7 @@ send_queue::step send_queue::send_run(channel_queue& of, round& now, std::size_t
   if (of.last == node) of.last_frame_offset -= static_cast<std::uint32_t>(std::min<std::size_t>(of.last_frame_offset, run));
   of.bytes -= static_cast<std::uint32_t>(run);
   queued_bytes_ -= run;
-  moved = run;
   if (node->piece.empty()) drop_first(of);
-  return why;
 }
 
 send_queue::step send_queue::send_reference(channel_queue& of, round& now, std::size_t& moved) {

@@ -29,6 +29,11 @@ void outbox::append(chunk piece) {
 }
 
 std::size_t outbox::take(chain& out, std::size_t bytes_max) {
+  if (ready_.empty() && open_.size() <= bytes_max && !out.full()) [[likely]] {
+    const std::size_t all = open_.size();
+    if (all != 0) out.append(open_.take_front(all));
+    return all;
+  }
   close_run();
   std::size_t moved = 0;
   while (!ready_.empty() && moved < bytes_max && !out.full()) {

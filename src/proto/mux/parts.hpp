@@ -151,7 +151,13 @@ struct connection::parts final : mux::commit_observer {
 
   // -- sending.cpp
   channel* sendable(channel_id id, std::error_code& why) noexcept;
-  bool may_send_now(const channel& of, std::uint32_t cost, std::size_t frame_bytes) const noexcept;
+  // Nothing waits that should go first, and credit and room are there. Small frames may use all of the room.
+  bool may_send_now(const channel& of, std::uint32_t cost, std::size_t frame_bytes) const noexcept {
+    const std::size_t most = frame_bytes < mux::small_send_bytes ? with.committed_bytes_max : committed_max();
+    return !of.queue && !queue.has_ready() && of.out.covers(cost) && queue.credit.covers(cost) &&
+           out.committed_bytes() + frame_bytes < most && out.has_slots();
+  }
+  bool send_frame(channel& to, byte_view message);
   bool may_send_free(const channel& of, std::size_t frame_bytes) const noexcept;
   bool accepts(channel& of, std::size_t copied_bytes) noexcept;
   void queue_message(channel& to, byte_view bytes);

@@ -33,6 +33,43 @@ void connection::handle_bytes(instant now, byte_view bytes) {
 
 bool connection::poll_event(event& out) { return parts_->poll_event(out); }
 
+bool connection::poll_first(event& out) {
+  parts& p = *parts_;
+  if (p.over || p.reading != parts::stage::data || p.frame.type != frame_type::open || !p.first_part) return false;
+  return p.parse_data(out) == parts::progress::event;
+}
+
+std::size_t connection::unparsed_bytes() const noexcept { return parts_->in.size() + parts_->in_after.size(); }
+
+// Whatever is not the plain case is left to poll_event(), which finds everything as it was.
+std::uint32_t connection::poll_message(byte_view& out) {
+  parts& p = *parts_;
+  if (p.in.size() < short_header_bytes) return 0;
+  constexpr std::uint32_t plain_frame = static_cast<std::uint32_t>(frame_type::data) | message_channel << 8;
+  const auto word = load_le<std::uint32_t>(p.in.data());
+  const std::uint32_t length = word >> 20;
+  if ((word & 0xfffff) != plain_frame || p.in.size() - short_header_bytes < length) return 0;
+  if (p.reading != parts::stage::header || p.stash_size != 0 || p.has_events() || p.over || !p.greeted || !p.hello_here || length > p.with.announced.frame_bytes_max ||
+      length > p.with.announced.message_bytes_max)
+    return 0;
+  channel& of = p.table.plain();
+  const std::uint32_t cost = length + frame_cost;
+  if (of.incoming || of.has(channel_flag::discard | channel_flag::more_received) || !can_receive(of.state) || of.in.outstanding() < cost ||
+      p.received.credit().outstanding() < cost)
+    return 0;
+  if (p.lent.capacity() != 0) [[unlikely]] p.lent = chunk();
+  (void)of.in.take(cost);
+  (void)p.received.take(cost);
+  p.received.hold(cost);
+  p.frame_at = never;
+  ++p.frames_received;
+  ++p.messages_received;
+  p.pulse.handle_received(p.now);
+  out = p.in.subspan(short_header_bytes, length);
+  p.advance_input(short_header_bytes + length);
+  return cost;
+}
+
 bool connection::parts::poll_event(event& to) {
   if (lent.capacity() != 0) lent = chunk();
   for (;;) {
@@ -311,7 +348,7 @@ connection::parts::progress connection::parts::gather_message(channel& of, byte_
   return progress::event;
 }
 
-connection::parts::progress connection::parts::end_data(channel& of, event&, progress so_far) {
+connection::parts::progress connection::parts::end_data(channel& of, event& to, progress so_far) {
   if (frame.flags & frame_flag::more) {
     of.set(channel_flag::more_received);
   } else {
@@ -321,11 +358,14 @@ connection::parts::progress connection::parts::end_data(channel& of, event&, pro
   const channel_step taken = advance(of, frame.flags & frame_flag::rel ? channel_input::receive_fin_rel : channel_input::receive_fin);
   if (taken.effects & channel_effect::violation) return fail(errc::protocol);
   end_want(of);
-  if (!of.has(channel_flag::discard)) of.set(channel_flag::finished_event);
+  if (so_far == progress::event) {
+    to.last = true;
+  } else if (!of.has(channel_flag::discard)) {
+    notify(of, channel_flag::finished_event);
+  }
   of.clear(channel_flag::credit_due | channel_flag::stop_due);
   if (taken.effects & channel_effect::owe_release) mark_dirty(of, channel_flag::release_due);
   if (taken.effects & channel_effect::freed) handle_freed(of);
-  if (of.has(channel_flag::finished_event)) notify(of, channel_flag::finished_event);
   return so_far;
 }
 

@@ -95,24 +95,14 @@ void send_queue::drop_queue(channel& of) noexcept {
 
 // -- what the channels put in
 
-std::byte* send_queue::reserve(channel& to, std::size_t count) {
+queue_node* send_queue::new_segment(channel& to, std::size_t count) {
   channel_queue& queue = queue_of(to);
-  queue_node* node = queue.last;
-  if (!node || node->by_reference || node->piece.room() < count) {
-    std::size_t wanted = segment_bytes_first;
-    if (node && !node->by_reference) wanted = std::min(node->piece.capacity() * 4, segment_bytes_max);
-    node = append_node(queue);
-    node->piece = pool_->allocate(std::max(wanted, count));
-  }
-  return node->piece.mutable_data() + node->piece.size();
-}
-
-void send_queue::wrote_frame(channel& to, std::size_t count) {
-  channel_queue& queue = *to.queue;
-  queue.last_frame_offset = static_cast<std::uint32_t>(queue.last->piece.size());
-  queue.last->piece.grow(count);
-  queue.bytes += static_cast<std::uint32_t>(count);
-  queued_bytes_ += count;
+  const queue_node* before = queue.last;
+  std::size_t wanted = segment_bytes_first;
+  if (before && !before->by_reference) wanted = std::min(before->piece.capacity() * 4, segment_bytes_max);
+  queue_node* node = append_node(queue);
+  node->piece = pool_->allocate(std::max(wanted, count));
+  return node;
 }
 
 std::size_t send_queue::extend(channel& to, byte_view bytes, std::size_t payload_max) {
@@ -134,6 +124,7 @@ std::size_t send_queue::extend(channel& to, byte_view bytes, std::size_t payload
   put_header(at, frame_type::data, header.flags, header.channel, length);
   std::memcpy(at + header.size + growth + header.length, bytes.data(), taken);
   node->piece.grow(taken + growth);
+  node->cost += static_cast<std::uint32_t>(taken);
   to.queue->bytes += static_cast<std::uint32_t>(taken + growth);
   queued_bytes_ += taken + growth;
   return taken;
@@ -202,8 +193,7 @@ bool send_queue::starts_free(const channel_queue& of) const noexcept {
   return type == frame_type::open ? of.open_cost == 0 : type != frame_type::data;
 }
 
-void send_queue::activate(channel& of) {
-  if (!of.queue || of.queue->where != channel_queue::place::aside) return;
+void send_queue::enter_ring(channel& of) {
   of.queue->where = channel_queue::place::ready;
   if (out_of_credit_ && starts_free(*of.queue)) free_may_wait_ = true;
   // It waits beside others: what they send from here on is sent in small pieces.

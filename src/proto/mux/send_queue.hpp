@@ -20,7 +20,11 @@ inline constexpr std::size_t small_send_bytes = 4 * 1024;
 struct queue_node {
   queue_node* next = nullptr;
   chunk piece;
+  // Of a segment that holds nothing but whole messages or bytes of a stream: what sending all of it takes.
+  std::uint32_t frames = 0;
+  std::uint32_t cost = 0;
   bool by_reference = false;
+  bool has_others = false;               // OPEN, HEAD, parts of messages: each frame must be looked at
 };
 
 }  // namespace hawser::inline v0::proto::mux
@@ -76,9 +80,23 @@ class send_queue {
   send_queue& operator=(const send_queue&) = delete;
 
   // Room for an encoded frame of header + payload in the channel's own segment.
-  std::byte* reserve(channel& to, std::size_t count);
-  // What was reserved is one frame of this size.
-  void wrote_frame(channel& to, std::size_t count);
+  std::byte* reserve(channel& to, std::size_t count) {
+    queue_node* node = to.queue ? to.queue->last : nullptr;
+    if (!node || node->by_reference || node->piece.room() < count) [[unlikely]] node = new_segment(to, count);
+    return node->piece.mutable_data() + node->piece.size();
+  }
+  // What was reserved is one frame of this size: DATA without flags that costs so much, or (cost 0) any other.
+  void wrote_frame(channel& to, std::size_t count, std::uint32_t cost) {
+    channel_queue& queue = *to.queue;
+    queue_node& node = *queue.last;
+    queue.last_frame_offset = static_cast<std::uint32_t>(node.piece.size());
+    node.piece.grow(count);
+    ++node.frames;
+    node.cost += cost;
+    if (cost == 0) node.has_others = true;
+    queue.bytes += static_cast<std::uint32_t>(count);
+    queued_bytes_ += count;
+  }
   // Lengthens the newest frame, if it is DATA of a byte channel that may grow; returns how many bytes it took.
   std::size_t extend(channel& to, byte_view bytes, std::size_t payload_max);
   void push_payload(channel& to, chunk payload);
@@ -88,7 +106,9 @@ class send_queue {
 
   // Puts the channel into its ring when it has something and is in none. One with little to say goes first, as long as all that
   // it says in a round is no more than a turn: whoever waits is passed by no more than its fair share.
-  void activate(channel& of);
+  void activate(channel& of) {
+    if (of.queue && of.queue->where == channel_queue::place::aside) enter_ring(of);
+  }
   // The channel got credit.
   void nourish(channel& of);
 
@@ -145,6 +165,8 @@ class send_queue {
   cell* new_cell();
   void free_cell(cell* gone) noexcept;
   queue_node* append_node(channel_queue& to);
+  queue_node* new_segment(channel& to, std::size_t count);
+  void enter_ring(channel& of);
   void drop_first(channel_queue& of) noexcept;
   void drop_queue(channel& of) noexcept;
 
@@ -160,6 +182,8 @@ class send_queue {
   std::size_t visit(ring& from, round& now, step& why);
   step send_frames(channel_queue& of, round& now, std::size_t& moved);
   step send_run(channel_queue& of, round& now, std::size_t& moved);
+  bool may_send_whole(const channel_queue& of) const noexcept;
+  void move_run(channel_queue& of, round& now, std::size_t run, std::size_t last);
   step send_reference(channel_queue& of, round& now, std::size_t& moved);
   step send_fin(channel_queue& of, round& now, std::size_t& moved);
   void frame_fin(channel_queue& of, std::byte* header, round& now);

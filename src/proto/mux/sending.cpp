@@ -12,6 +12,13 @@ namespace {
 constexpr std::size_t reference_bytes_min = 16 * 1024;    // payloads from here on are sent by reference
 // What a channel with nothing waiting may still queue on a connection that is full.
 constexpr std::size_t reserve_bytes = 16 * 1024;
+
+// A whole DATA frame; returns its size.
+inline std::size_t put_data(std::byte* to, std::uint8_t flags, channel_id channel, byte_view payload) noexcept {
+  const std::size_t head = put_header(to, frame_type::data, flags, channel, static_cast<std::uint32_t>(payload.size()));
+  if (!payload.empty()) std::memcpy(to + head, payload.data(), payload.size());
+  return head + payload.size();
+}
 }  // namespace
 
 // A channel that may be written to, or why not.
@@ -32,14 +39,7 @@ channel* connection::parts::sendable(channel_id id, std::error_code& why) noexce
   return of;
 }
 
-// Nothing waits that should go first, and credit and room are there. Small frames may use all of the room.
-bool connection::parts::may_send_now(const channel& of, std::uint32_t cost, std::size_t frame_bytes) const noexcept {
-  const std::size_t most = frame_bytes < mux::small_send_bytes ? with.committed_bytes_max : committed_max();
-  return !of.queue && !queue.has_ready() && of.out.covers(cost) && queue.credit.covers(cost) &&
-         out.committed_bytes() + frame_bytes < most && out.has_slots();
-}
-
-// The same for a frame that costs nothing, which does not wait for others to get credit.
+// may_send_now() for a frame that costs nothing: it does not wait for others to get credit.
 bool connection::parts::may_send_free(const channel& of, std::size_t frame_bytes) const noexcept {
   return !of.queue && !queue.can_commit() && out.committed_bytes() + frame_bytes < with.committed_bytes_max && out.has_slots();
 }
@@ -66,41 +66,58 @@ void connection::parts::queue_message(channel& to, byte_view bytes) {
     const std::size_t count = std::min(bytes.size(), payload_max);
     const std::uint8_t flags = count < bytes.size() ? frame_flag::more : frame_flag::none;
     std::byte* at = queue.reserve(to, header_bytes_max + count);
-    const std::size_t head = put_header(at, frame_type::data, flags, to.id, static_cast<std::uint32_t>(count));
-    if (count != 0) std::memcpy(at + head, bytes.data(), count);
-    queue.wrote_frame(to, head + count);
+    const std::size_t whole = put_data(at, flags, to.id, bytes.first(count));
+    queue.wrote_frame(to, whole, flags == frame_flag::none ? cost_of_data(static_cast<std::uint32_t>(count), fin_mark::absent) : 0);
     bytes = bytes.subspan(count);
   } while (!bytes.empty());
   queue.activate(to);
 }
 
+// A message that fits a frame, where nothing needs to be thought over: straight out, or behind what waits already. False: nothing was done.
+inline bool connection::parts::send_frame(channel& to, byte_view message) {
+  constexpr std::uint32_t not_now = channel_flag::reset_sent | channel_flag::reset_received | channel_flag::reset_due |
+                                    channel_flag::stop_received | channel_flag::fin_due;
+  if (over || !greeted || to.has(not_now) || !can_send(to.state) || !kind_has_messages(to.kind)) return false;
+  const std::size_t size = message.size();
+  if (size > frame_bytes_max || size > peer_message_bytes_max) return false;
+  const auto length = static_cast<std::uint32_t>(size);
+  const std::size_t whole = header_size(to.id, length) + size;
+  const std::uint32_t cost = length + frame_cost;
+  if (to.queue) {
+    if (size > copied_frame_bytes_max || to.queue->bytes >= with.channel_send_bytes_max || queue.queued_bytes() >= with.send_bytes_max) return false;
+    put_data(queue.reserve(to, whole), frame_flag::none, to.id, message);
+    queue.wrote_frame(to, whole, cost);
+    queue.activate(to);
+    return true;
+  }
+  if (!may_send_now(to, cost, whole)) return false;
+  put_data(out.reserve(whole), frame_flag::none, to.id, message);
+  to.last_frame_at = out.end();
+  out.wrote(whole);
+  to.out.spend(cost);
+  queue.credit.spend(cost);
+  queue.note_sent(to.id, size);
+  meter.frames_sent(1);
+  return true;
+}
+
 result<> connection::send(channel_id id, byte_view message) {
   parts& p = *parts_;
+  if (channel* to = p.table.find(id); to && p.send_frame(*to, message)) [[likely]] {
+    ++p.messages_sent;
+    return {};
+  }
   std::error_code why;
   channel* to = p.sendable(id, why);
-  if (!to) [[unlikely]] return failure(why);
+  if (!to) return failure(why);
   HAWSER_EXPECTS(kind_has_messages(to->kind), "send() on a channel that carries bytes");
-  const std::size_t size = message.size();
-  if (size > p.peer_message_bytes_max) [[unlikely]] {
+  if (message.size() > p.peer_message_bytes_max) {
     if (p.hello_here) return failure(errc::message_too_big);
     to->set(channel_flag::wants_writable);
     return failure(errc::would_block);
   }
-  const auto cost = static_cast<std::uint32_t>(size) + frame_cost;
-  if (size <= p.frame_bytes_max && p.may_send_now(*to, cost, size + header_bytes_max)) [[likely]] {
-    std::byte* at = p.out.reserve(size + header_bytes_max);
-    const std::size_t head = put_header(at, frame_type::data, frame_flag::none, to->id, static_cast<std::uint32_t>(size));
-    if (size != 0) std::memcpy(at + head, message.data(), size);
-    to->last_frame_at = p.out.end();
-    p.out.wrote(head + size);
-    to->out.spend(cost);
-    p.queue.credit.spend(cost);
-    p.queue.note_sent(to->id, size);
-    p.meter.frames_sent(1);
-  } else {
-    if (!p.accepts(*to, size)) return failure(errc::would_block);
-    p.queue_message(*to, message);
-  }
+  if (!p.accepts(*to, message.size())) return failure(errc::would_block);
+  p.queue_message(*to, message);
   ++p.messages_sent;
   return {};
 }
@@ -151,10 +168,9 @@ std::size_t connection::parts::write_now(channel& to, byte_view bytes) {
     const auto cost = static_cast<std::uint32_t>(count) + frame_cost;
     if (!may_send_now(to, cost, count + header_bytes_max)) break;
     std::byte* at = out.reserve(count + header_bytes_max);
-    const std::size_t head = put_header(at, frame_type::data, frame_flag::none, to.id, static_cast<std::uint32_t>(count));
-    std::memcpy(at + head, bytes.data() + taken, count);
+    const std::size_t whole = put_data(at, frame_flag::none, to.id, bytes.subspan(taken, count));
     to.last_frame_at = out.end();
-    out.wrote(head + count);
+    out.wrote(whole);
     to.out.spend(cost);
     queue.credit.spend(cost);
     meter.frames_sent(1);
@@ -172,9 +188,8 @@ std::size_t connection::parts::queue_bytes(channel& to, byte_view bytes) {
   while (!bytes.empty()) {
     const std::size_t count = std::min(bytes.size(), payload_max);
     std::byte* at = queue.reserve(to, header_bytes_max + count);
-    const std::size_t head = put_header(at, frame_type::data, frame_flag::none, to.id, static_cast<std::uint32_t>(count));
-    std::memcpy(at + head, bytes.data(), count);
-    queue.wrote_frame(to, head + count);
+    const std::size_t whole = put_data(at, frame_flag::none, to.id, bytes.first(count));
+    queue.wrote_frame(to, whole, cost_of_data(static_cast<std::uint32_t>(count), fin_mark::absent));
     bytes = bytes.subspan(count);
   }
   queue.activate(to);
@@ -247,7 +262,7 @@ result<> connection::write_head(channel_id id, byte_view tlvs) {
   std::byte* at = p.queue.reserve(*to, header_bytes_max + tlvs.size());
   const std::size_t head = put_header(at, frame_type::head, frame_flag::none, id, static_cast<std::uint32_t>(tlvs.size()));
   if (!tlvs.empty()) std::memcpy(at + head, tlvs.data(), tlvs.size());
-  p.queue.wrote_frame(*to, head + tlvs.size());
+  p.queue.wrote_frame(*to, head + tlvs.size(), 0);
   p.queue.activate(*to);
   return {};
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "proto/frame.hpp"
 #include "unit/proto/connection_pair.hpp"
 
 #include <gtest/gtest.h>
@@ -293,6 +294,127 @@ TEST(connection_data, an_open_block_larger_than_a_copied_frame_is_sent_and_its_f
     EXPECT_TRUE(p.server.of(event_kind::opened, *id)[0].meta == meta);
     EXPECT_EQ(p.server.text_of(*id), "hi");
   }
+}
+
+// A server that asks for messages first, as a peer does. What it got, in order: "m" and the bytes of a message, or a kind's number.
+std::string taken_in(side& server, std::initializer_list<std::string_view> parts, std::size_t& shortcuts) {
+  std::string all;
+  for (const std::string_view part : parts) {
+    server.c.handle_bytes(server.now, as_bytes(part));
+    for (;;) {
+      byte_view plain;
+      event e{event_kind::closed};
+      if (const std::uint32_t cost = server.c.poll_message(plain)) {
+        ++shortcuts;
+        EXPECT_EQ(cost, plain.size() + 16);
+        all += "m" + std::string(as_text(plain));
+        server.c.consume(message_channel, cost);
+      } else if (server.c.poll_event(e)) {
+        all += e.kind == event_kind::message ? "m" + std::string(as_text(e.bytes)) : std::to_string(static_cast<int>(e.kind));
+        if (e.cost != 0) server.c.consume(e.channel, e.cost);
+      } else {
+        break;
+      }
+    }
+  }
+  return all;
+}
+
+TEST(connection_data, the_shortcut_for_messages_takes_what_events_would_tell_at_every_split) {
+  pair whole;
+  whole.settle();
+  std::string expected;
+  for (int i = 0; i < 40; ++i) {
+    const std::string text = pattern(static_cast<std::size_t>(i * i) % 90);
+    ASSERT_TRUE(whole.client.c.send(message_channel, as_bytes(text)));
+    expected += "m" + text;
+    if (i % 10 == 5) whole.client.c.ping(whole.client.now);
+  }
+  const std::string wire = whole.client.take();
+  for (std::size_t k = 0; k <= wire.size(); k += 3) {
+    pair p;
+    p.settle();
+    std::size_t shortcuts = 0;
+    const std::string_view all = wire;
+    EXPECT_EQ(taken_in(p.server, {all.substr(0, k), all.substr(k)}, shortcuts), expected) << k;
+    EXPECT_GE(shortcuts, 39u) << "only the one that was parted goes the long way";
+    EXPECT_EQ(p.server.c.stats().messages_received, 40u);
+    EXPECT_EQ(p.server.c.stats().bytes_buffered, 0u);
+  }
+}
+
+TEST(connection_data, the_shortcut_for_messages_leaves_every_breach_to_events) {
+  const auto ends_with = [](std::string_view frames, const settings& with = {}) {
+    pair p({}, with);
+    p.settle();
+    std::size_t shortcuts = 0;
+    (void)taken_in(p.server, {frames}, shortcuts);
+    EXPECT_EQ(shortcuts, 0u);
+    EXPECT_TRUE(p.server.c.over());
+  };
+  settings tight;
+  tight.announced.message_bytes_max = 16'384;
+  tight.announced.frame_bytes_max = 16'384;
+  std::byte header[8];
+  // Larger than a frame may be: 0x4001 bytes are announced.
+  ends_with({reinterpret_cast<const char*>(header), put_header(header, frame_type::data, 0, message_channel, 16'385)}, tight);
+  // Beyond the credit of channel 1.
+  pair p;
+  p.settle();
+  const std::uint32_t window = p.server.with.announced.channel_credit;
+  std::string flood;
+  for (std::uint32_t sent = 0; sent <= window; sent += 4'000 + 16) {
+    flood.append(reinterpret_cast<const char*>(header), put_header(header, frame_type::data, 0, message_channel, 4'000));
+    flood += pattern(4'000);
+  }
+  p.server.c.handle_bytes(p.server.now, as_bytes(flood));
+  byte_view plain;
+  std::uint32_t taken = 0;
+  while (const std::uint32_t cost = p.server.c.poll_message(plain)) taken += cost;
+  EXPECT_LE(taken, window);
+  EXPECT_GT(taken, window - 4'016);
+  p.server.drain();
+  EXPECT_EQ(p.server.last_closed(), static_cast<std::uint32_t>(errc::flow_control));
+}
+
+TEST(connection_data, an_end_that_comes_with_bytes_is_told_with_them_and_one_alone_by_itself) {
+  pair p;
+  p.settle();
+  const auto together = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "x"}, as_bytes("all of it"), end_mark::end);
+  p.settle();
+  EXPECT_EQ(p.server.lasts, 1u);
+  const auto apart = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "x"}, as_bytes("most of it"), end_mark::open);
+  p.settle();
+  ASSERT_TRUE(p.client.c.finish(*apart));
+  p.settle();
+  EXPECT_EQ(p.server.lasts, 1u);
+  EXPECT_EQ(p.server.of(event_kind::finished, *together).size(), 1u);
+  EXPECT_EQ(p.server.of(event_kind::finished, *apart).size(), 1u);
+}
+
+TEST(connection_data, what_came_with_an_open_can_be_had_at_once_and_nothing_else_can) {
+  pair p;
+  p.settle();
+  const auto with_body = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "a"}, as_bytes("body"), end_mark::end);
+  const auto without = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "b"}, {}, end_mark::open);
+  ASSERT_TRUE(p.client.c.send(message_channel, as_bytes("not of the request")));
+  const std::string wire = p.client.take();
+  p.server.c.handle_bytes(p.server.now, as_bytes(wire));
+  event e{event_kind::closed}, first{event_kind::closed};
+  ASSERT_TRUE(p.server.c.poll_event(e));
+  ASSERT_EQ(e.kind, event_kind::opened);
+  EXPECT_EQ(e.channel, *with_body);
+  ASSERT_TRUE(p.server.c.poll_first(first));
+  EXPECT_EQ(as_text(first.bytes), "body");
+  EXPECT_TRUE(first.last);
+  EXPECT_FALSE(p.server.c.poll_first(first)) << "once";
+  ASSERT_TRUE(p.server.c.poll_event(e));
+  ASSERT_EQ(e.kind, event_kind::opened);
+  EXPECT_EQ(e.channel, *without);
+  EXPECT_FALSE(p.server.c.poll_first(first));
+  ASSERT_TRUE(p.server.c.poll_event(e));
+  EXPECT_EQ(e.kind, event_kind::message);
+  p.server.drain();
 }
 
 }  // namespace

@@ -72,13 +72,21 @@ struct side {
   void drain() {
     event e{};
     while (c.poll_event(e)) {
-      if (consumes && (e.kind == event_kind::data || e.kind == event_kind::message)) c.consume(e.channel, e.cost);
-      if (on_event) on_event(e);
-      if (keeps) events.push_back(copy_of(e));
-      ++counts[static_cast<int>(e.kind)];
-      if (e.kind == event_kind::hello && accepts) c.accept(now);
+      note(e);
+      // Tests look for an end in one place.
+      if (e.last) {
+        ++lasts;
+        note({.kind = event_kind::finished, .channel = e.channel, .user = e.user});
+      }
       e = event{};
     }
+  }
+  void note(const event& e) {
+    if (consumes && (e.kind == event_kind::data || e.kind == event_kind::message)) c.consume(e.channel, e.cost);
+    if (on_event) on_event(e);
+    if (keeps) events.push_back(copy_of(e));
+    ++counts[static_cast<int>(e.kind)];
+    if (e.kind == event_kind::hello && accepts) c.accept(now);
   }
   std::size_t count(event_kind kind) const { return counts[static_cast<int>(kind)]; }
   std::vector<seen> of(event_kind kind, channel_id channel) const {
@@ -112,6 +120,7 @@ struct side {
   chain wire;
   std::deque<seen> events;
   std::size_t counts[16] = {};
+  std::size_t lasts = 0;       // ends that came with bytes
   bool accepts = false;        // answers hello with accept()
   bool consumes = true;
   bool keeps = true;
