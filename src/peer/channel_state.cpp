@@ -19,7 +19,7 @@ channel_state::~channel_state() {
   if (const std::size_t cost = received_.clear() + fresh_cost_; cost > 0) give_back(cost);
 }
 
-void channel_state::prepare(std::string_view operation, const call_options& options) {
+void channel_state::prepare(std::string_view operation, const call_options& options, name_is whose) {
   HAWSER_EXPECTS(operation.size() <= 255, "an operation's name has at most 255 bytes");
   byte_view meta;
   peer_core* core = with_ ? with_->core() : nullptr;
@@ -31,8 +31,11 @@ void channel_state::prepare(std::string_view operation, const call_options& opti
     }
     meta = list.bytes();
   }
-  name_bytes_ = static_cast<std::uint16_t>(operation.size());
-  if (const std::size_t size = operation.size() + meta.size(); size > 0) {
+  const bool kept = whose == name_is::ours || !meta.empty();
+  name_bytes_ = static_cast<std::uint16_t>(kept ? operation.size() : 0);
+  if (!kept) {
+    operation_ = operation;
+  } else if (const std::size_t size = operation.size() + meta.size(); size > 0) {
     text_ = loop_->buffers().allocate(size);
     append_growing(text_, loop_->buffers(), as_bytes(operation));
     append_growing(text_, loop_->buffers(), meta);

@@ -43,7 +43,9 @@ class channel_state final : public counted<channel_state>,
   ~channel_state();
 
   // -- made here
-  void prepare(std::string_view operation, const call_options& options);
+  // The operation's name is copied, or stays the caller's, who keeps it while this lives.
+  enum class name_is : std::uint8_t { ours, callers };
+  void prepare(std::string_view operation, const call_options& options, name_is whose);
   result<> start();
   bool started() const noexcept { return started_; }
   // Opens the channel with what is there. false: the other side has no slot free (or the connection no room).

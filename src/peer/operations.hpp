@@ -37,7 +37,13 @@ struct operation_entry {
   ref<handler_record> handler;      // null: removed
 
   void begin() noexcept;
-  void end(outcome how, duration took) noexcept;
+  // began: the turn's clock reading at the time.
+  void end(outcome how, instant began, loop& on) noexcept;
+
+ private:
+  duration took(instant began, loop& on) noexcept;
+  duration quick_{};                // what the last one took that ended in its first turn, and was timed
+  std::uint32_t quick_count_ = 0;
 };
 
 class operation_registry {

@@ -135,12 +135,15 @@ void peer::on_messages(channel_handler handler) { core_->messages_handler() = re
 detail::channel_state* peer::make(const target& to, proto::channel_kind kind, std::string_view label, const call_options& options) {
   auto* state = new detail::channel_state(core_->home(), resolve(to), kind);
   state->retain();      // the handle's
-  state->prepare(label, options);
+  state->prepare(label, options, detail::channel_state::name_is::ours);
   return state;
 }
 
 call_operation peer::call(const target& to, std::string_view operation, byte_view body, const call_options& options) {
-  return {outgoing_request(make(to, proto::channel_kind::request, operation, options)), body, options.answer_bytes_max};
+  auto* state = new detail::channel_state(core_->home(), resolve(to), proto::channel_kind::request);
+  state->retain();      // the handle's
+  state->prepare(operation, options, detail::channel_state::name_is::callers);
+  return {outgoing_request(state), body, options.answer_bytes_max};
 }
 
 outgoing_request peer::prepare(const target& to, std::string_view operation, const call_options& options) {

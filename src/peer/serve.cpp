@@ -33,8 +33,7 @@ class handler_run {
     ~promise_type() {
       list_hook::unlink();
       state->set_run(nullptr);
-      // The turn that began it may be this one: its clock reading would say that nothing takes time.
-      if (entry) entry->end(state->how(), state->on().engine().now() - state->began());
+      if (entry) entry->end(state->how(), state->began(), state->on());
       core->run_ended();
     }
     ref<channel_state> state;

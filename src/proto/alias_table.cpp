@@ -52,6 +52,7 @@ struct alias_sender::table {
   std::vector<name> names;               // alias - 1
   std::vector<std::uint16_t> places;     // alias or 0; a power of two, at most half full
   std::string text;
+  std::uint16_t newest = 0;              // what was asked for last
 
   std::string_view text_of(const name& of) const noexcept { return std::string_view(text).substr(of.begin, of.size); }
 
@@ -89,12 +90,16 @@ alias_sender::~alias_sender() = default;
 alias_sender::choice alias_sender::choose(std::string_view operation) {
   HAWSER_EXPECTS(!operation.empty() && operation.size() <= 255, "an operation has 1-255 bytes");
   if (slots_ == 0) return {0, 0};
+  if (table_ && table_->newest != 0 && table_->text_of(table_->names[table_->newest - 1u]) == operation) return {table_->newest, 0};
   const auto hash = static_cast<std::uint32_t>(keyed_hash(operation, seed_));
   if (!table_) {
     table_ = std::make_unique<table>();
     table_->places.assign(16, 0);
   }
-  if (const std::uint16_t alias = table_->find(operation, hash); alias != 0) return {alias, 0};
+  if (const std::uint16_t alias = table_->find(operation, hash); alias != 0) {
+    table_->newest = alias;
+    return {alias, 0};
+  }
   if (table_->names.size() >= slots_) return {0, 0};
   return {0, table_->add(operation, hash)};
 }
