@@ -27,13 +27,17 @@ hawser::loop_options common_options::loop() const {
   return options;
 }
 
-CLI::Option* add_engine_option(CLI::App& command, std::string& engine) {
+CLI::Option* add_engine_option(CLI::App& command, std::string& engine, const std::vector<std::string>& more) {
   const auto accepted = [](const std::string& wanted) {
     const std::string why = wanted == "uring" ? hawser::uring_refusal() : "";
     return why.empty() ? why : "io_uring refused: " + why;
   };
-  return command.add_option("--engine", engine, "what moves the bytes: auto (uring if the machine accepts it, else epoll), uring or epoll")
-      ->capture_default_str()->check(CLI::IsMember({"auto", "uring", "epoll"}))->check(CLI::Validator(accepted, ""));
+  std::vector<std::string> known{"auto", "uring", "epoll"};
+  known.insert(known.end(), more.begin(), more.end());
+  std::string description = "what moves the bytes: auto (uring if the machine accepts it, else epoll), uring or epoll";
+  for (const std::string& one : more) description += ", or " + one;
+  return command.add_option("--engine", engine, description)
+      ->capture_default_str()->check(CLI::IsMember(known))->check(CLI::Validator(accepted, ""));
 }
 
 hawser::engine_choice engine_named(const std::string& name) {

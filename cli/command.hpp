@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace cli {
 
@@ -31,8 +32,9 @@ struct common_options {
   hawser::peer_options peer() const;
 };
 
-// An option --engine; an explicit uring that the machine refuses is an error that says why.
-CLI::Option* add_engine_option(CLI::App& command, std::string& engine);
+// An option --engine; an explicit uring that the machine refuses is an error that says why. more: what it understands besides auto, uring
+// and epoll.
+CLI::Option* add_engine_option(CLI::App& command, std::string& engine, const std::vector<std::string>& more = {});
 hawser::engine_choice engine_named(const std::string& name);
 
 // A check for options that take endpoints: text that is none is wrong usage.

@@ -1,123 +1,178 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "common/affinity.hpp"
-#include "common/clock.hpp"
+#include "common/process.hpp"
 #include "own/sides.hpp"
 
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace hawser::bench::own {
 namespace {
 
-// One message at a time; the next leaves from the handler of the answer.
-task<> pingpong(peer& me, connection server, const job& of, tally& counted) {
-  event over(me.home());
-  raw::payload sent;
-  std::int64_t began = now_ns();
-  me.on_message([&](connection& from, byte_view message) {
-    const std::int64_t ended = now_ns();
-    if (message.size() != sizeof sent || std::memcmp(message.data(), &sent, sizeof sent) != 0) counted.failed = true;
-    counted.add(ended, of, 1);
-    if (counted.measured_count > 0) counted.latency.record(ended - began);
-    if (ended >= of.until_ns || counted.failed) {
-      over.set();
-      return;
-    }
-    ++sent.sequence;
-    began = ended;
-    if (!from.send(byte_view(reinterpret_cast<const std::byte*>(&sent), sizeof sent))) counted.failed = true;
-  });
-  if (!server.send(byte_view(reinterpret_cast<const std::byte*>(&sent), sizeof sent))) counted.failed = true;
-  co_await over.wait();
-}
+// How many dials are under way at a time, well below what a listener lets wait.
+constexpr std::size_t dials_max = 64;
 
-task<> stream(peer& me, connection server, const job& of, tally& counted) {
-  raw::payload sent;
-  const byte_view bytes(reinterpret_cast<const std::byte*>(&sent), sizeof sent);
-  constexpr std::uint64_t between_stamps = raw::buffer_bytes / raw::frame_bytes;
-  while (ns_of(me.home().now()) < of.until_ns) {
-    sent.sequence = counted.count;
-    sent.stamp_ns = sent.sequence % between_stamps == 0 ? now_ns() : 0;
-    if (const auto taken = server.send(bytes)) {
-      counted.sum += raw::sum_of(&sent);
-      ++counted.count;
-    } else if (taken.error() != errc::would_block || !co_await me.writable(server)) {
-      counted.failed = true;
+// What the client has of one connection: the message that it has under way.
+struct question {
+  payload sent;
+  std::int64_t began_ns = 0;
+};
+
+class driver {
+ public:
+  driver(loop& on, const job& of, tally& counted) : loop_(on), job_(of), counted_(counted), measured_(of, counted), me_(on, peer_for(of)) {}
+
+  task<> play(endpoint where) {
+    if (!co_await connect(where)) co_return;
+    congestion_of_sockets(counted_.congestion);
+    const expenses spent(loop_);
+    switch (job_.what) {
+      case workload::pingpong:
+      case workload::echoes: co_await ask_and_answer(); break;
+      case workload::stream: co_await stream(); break;
+      case workload::requests: co_await requests(); break;
+      case workload::bulk: co_await bulk(); break;
+    }
+    spent.tell(counted_);
+    if (servers_.size() == 1) {
+      co_await me_.stop(std::chrono::seconds(5));
+    } else {
+      for (connection& one : servers_) one.abort();      // leaves no port behind that has to wait
+    }
+  }
+
+ private:
+  task<> dial(const endpoint& where) {
+    while (!counted_.failed() && dialled_ < job_.connections) {
+      ++dialled_;
+      auto made = co_await me_.connect(where);
+      if (made) servers_.push_back(std::move(*made));
+      else counted_.fail("connecting: " + made.error().message());
+    }
+  }
+  task<bool> connect(const endpoint& where) {
+    scope dials(loop_);
+    for (std::size_t i = 0; i < std::min(dials_max, job_.connections); ++i) dials.spawn(dial(where));
+    co_await dials.join();
+    co_return !counted_.failed();
+  }
+
+  // On each connection one message at a time; the next leaves from the handler of the answer.
+  task<> ask_and_answer() {
+    event over(loop_);
+    me_.on_message([&](connection& from, byte_view message) {
+      const std::int64_t ended = now_ns();
+      question& asked = *from.user_state<question>();
+      if (message.size() != payload_bytes || std::memcmp(message.data(), &asked.sent, payload_bytes) != 0) counted_.fail("a wrong answer");
+      measured_.took(ended - asked.began_ns);
+      measured_.arrived(ended, 1);
+      --under_way_;
+      if (!measured_.is_over(ended)) {
+        ++asked.sent.sequence;
+        ask(from, asked, ended);
+      }
+      if (under_way_ == 0 || counted_.failed()) over.set();
+    });
+    for (connection& one : servers_) {
+      auto asked = std::make_shared<question>();
+      one.set_user_state(asked);
+      ask(one, *asked, now_ns());
+    }
+    co_await over.wait();
+  }
+  void ask(const connection& to, question& of, std::int64_t now) {
+    of.began_ns = now;
+    counted_.sum += sum_of(&of.sent);
+    ++under_way_;
+    if (!to.send(bytes_of(of.sent))) counted_.fail("a message could not be sent");
+  }
+
+  task<> stream() {
+    const connection server = servers_.front();
+    payload sent;
+    constexpr std::uint64_t between_stamps = 1024;
+    const std::int64_t until = end_of(job_);
+    while (ns_of(loop_.now()) < until) {
+      sent.sequence = counted_.count;
+      sent.stamp_ns = sent.sequence % between_stamps == 0 ? now_ns() : 0;
+      if (const auto taken = server.send(bytes_of(sent))) {
+        counted_.sum += sum_of(&sent);
+        ++counted_.count;
+        continue;
+      } else if (taken.error() != errc::would_block) {
+        counted_.fail(taken.error().message());
+        co_return;
+      }
+      const auto writable = co_await me_.writable(server);
+      if (!writable) {
+        counted_.fail(writable.error().message());
+        co_return;
+      }
+    }
+  }
+
+  task<> caller(std::uint64_t number) {
+    payload sent;
+    sent.sequence = number << 32;
+    for (;;) {
+      const std::int64_t began = now_ns();
+      if (measured_.is_over(began)) co_return;
+      counted_.sum += sum_of(&sent);
+      const auto answer = co_await me_.call(servers_.front(), "echo", bytes_of(sent));
+      const std::int64_t ended = now_ns();
+      if (!answer || answer->size() != payload_bytes || std::memcmp(answer->data(), &sent, payload_bytes) != 0) {
+        counted_.fail(answer ? "a wrong answer" : answer.error().message());
+        co_return;
+      }
+      measured_.took(ended - began);
+      measured_.arrived(ended, 1);
+      ++sent.sequence;
+    }
+  }
+  task<> requests() {
+    scope callers(loop_);
+    for (std::uint64_t number = 0; number < job_.in_flight; ++number) callers.spawn(caller(number));
+    co_await callers.join();
+  }
+
+  task<> bulk() {
+    chunk block = loop_.buffers().allocate(job_.size);
+    block.grow(job_.size);
+    std::memset(block.mutable_data(), 0x5a, job_.size);
+    auto to = me_.open_stream(servers_.front());
+    if (!to) {
+      counted_.fail(to.error().message());
       co_return;
     }
-  }
-}
-
-task<> ask(peer& me, connection server, const job& of, std::uint64_t caller, tally& counted) {
-  raw::payload sent;
-  sent.sequence = caller << 32;
-  const byte_view bytes(reinterpret_cast<const std::byte*>(&sent), sizeof sent);
-  for (;;) {
-    const std::int64_t began = now_ns();
-    if (began >= of.until_ns) co_return;
-    const auto answer = co_await me.call(server, "echo", bytes);
-    const std::int64_t ended = now_ns();
-    if (!answer || answer->size() != sizeof sent || std::memcmp(answer->data(), &sent, sizeof sent) != 0) {
-      counted.failed = true;
-      co_return;
+    const std::int64_t until = end_of(job_);
+    while (now_ns() < until) {
+      chunk shared = block;
+      const auto written = co_await to->write(std::move(shared));
+      if (!written) {
+        counted_.fail(written.error().message());
+        co_return;
+      }
+      ++counted_.count;
     }
-    counted.add(ended, of, 1);
-    if (counted.measured_count > 0) counted.latency.record(ended - began);
-    ++sent.sequence;
+    to->finish();
+    (void)co_await to->read();             // the reader's end: everything was counted
   }
-}
 
-task<> requests(peer& me, connection server, const job& of, tally& counted) {
-  scope callers(me.home());
-  for (std::uint64_t caller = 0; caller < of.in_flight; ++caller) callers.spawn(ask(me, server, of, caller, counted));
-  co_await callers.join();
-}
-
-task<> bulk(peer& me, connection server, const job& of, tally& counted) {
-  chunk block = me.home().buffers().allocate(of.block_bytes);
-  block.grow(of.block_bytes);
-  std::memset(block.mutable_data(), 0x5a, of.block_bytes);
-  auto to = me.open_stream(server);
-  if (!to) {
-    counted.failed = true;
-    co_return;
-  }
-  while (now_ns() < of.until_ns) {
-    chunk shared = block;
-    if (!co_await to->write(std::move(shared))) {
-      counted.failed = true;
-      co_return;
-    }
-    counted.count += of.block_bytes;
-  }
-  to->finish();
-  (void)co_await to->read();      // the reader's end: everything was counted
-}
-
-task<result<tally>> play(loop& on, const job& of, std::uint16_t port) {
-  peer me(on, peer_for(of));
-  auto server = co_await me.connect("127.0.0.1:" + std::to_string(port));
-  if (!server) co_return failure(server.error());
-  tally counted;
-  const std::int64_t cpu_from = thread_cpu_ns(), since = now_ns();
-  switch (of.what) {
-    case work::pingpong: co_await pingpong(me, *server, of, counted); break;
-    case work::stream: co_await stream(me, *server, of, counted); break;
-    case work::requests: co_await requests(me, *server, of, counted); break;
-    case work::bulk: co_await bulk(me, *server, of, counted); break;
-  }
-  counted.cpu = static_cast<double>(thread_cpu_ns() - cpu_from) / static_cast<double>(now_ns() - since);
-  co_await me.stop(std::chrono::seconds(5));
-  co_return counted;
-}
+  loop& loop_;
+  const job& job_;
+  tally& counted_;
+  meter measured_;
+  peer me_;
+  std::vector<connection> servers_;
+  std::size_t dialled_ = 0, under_way_ = 0;
+};
 
 }  // namespace
 
-result<tally> drive(const job& of, std::uint16_t port) {
-  const pinned here(of.with.client_core);
+void drive(const job& of, std::uint16_t port, tally& counted) {
   loop on(loop_for(of));
-  auto counted = on.run(play(on, of, port));
-  if (counted) counted->is_pinned = here.held();
-  return counted;
+  driver client(on, of, counted);
+  on.run(client.play("127.0.0.1:" + std::to_string(port)));
 }
 
 }  // namespace hawser::bench::own

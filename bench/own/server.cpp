@@ -1,36 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "common/affinity.hpp"
-#include "common/clock.hpp"
+#include "common/process.hpp"
 #include "own/sides.hpp"
+
+#include <optional>
 
 namespace hawser::bench::own {
 namespace {
 
-task<> echo(request& rq) {
-  for (;;) {
-    auto chunk = co_await rq.read();
-    if (!chunk || chunk->empty()) co_return;
-    if (!co_await rq.write(std::move(*chunk))) co_return;
-  }
-}
-
 class service final : public peer_hooks {
  public:
-  service(loop& on, const job& of) : loop_(on), job_(of), peer_(on, options(of)) {
-    if (of.what == work::pingpong)
-      peer_.on_message([this](connection& from, byte_view message) { answer(from, message); });
-    else
+  service(loop& on, const job& of, tally& counted) : loop_(on), job_(of), counted_(counted), measured_(of, counted), peer_(on, options(of)) {
+    if (of.what == workload::stream) {
       peer_.on_message([this](connection&, byte_view message) { check(message); });
-    peer_.on("echo", echo);
+    } else {
+      peer_.on_message([this](connection& from, byte_view message) { answer(from, message); });
+    }
+    peer_.on("echo", [this](request& rq) { return echo(rq); });
     peer_.on_stream([this](channel& from) { return swallow(from); });
   }
   std::uint16_t port() const { return peer_.local_endpoint().port(); }
-  tally& counted() { return counted_; }
 
-  void connected(connection&) override { cpu_from_ = thread_cpu_ns(), since_ = now_ns(); }
+  void connected(connection&) override {
+    if (++open_ == job_.connections) {
+      congestion_of_sockets(counted_.congestion);
+      spent_.emplace(loop_);
+    }
+  }
   void disconnected(connection&, std::error_code) override {
-    counted_.cpu = static_cast<double>(thread_cpu_ns() - cpu_from_) / static_cast<double>(now_ns() - since_);
-    loop_.stop();
+    if (spent_) spent_->tell(counted_);
+    spent_.reset();                        // what ending the others takes is not to be measured
+    if (--open_ == 0) loop_.stop();
   }
 
  private:
@@ -41,49 +40,71 @@ class service final : public peer_hooks {
     return all;
   }
 
+  void count(byte_view message) {
+    if (message.size() != payload_bytes) {
+      counted_.fail("a message of a wrong size");
+      return;
+    }
+    counted_.sum += sum_of(message.data());
+  }
+
   void answer(connection& from, byte_view message) {
-    if (!from.send(message)) counted_.failed = true;
+    count(message);
+    ++counted_.count;
+    if (!from.send(message)) counted_.fail("an answer could not be sent");
+  }
+
+  task<> echo(request& rq) {
+    for (;;) {
+      auto chunk = co_await rq.read();
+      if (!chunk || chunk->empty()) break;
+      count(byte_view(chunk->data(), chunk->size()));
+      if (!co_await rq.write(std::move(*chunk))) co_return;
+    }
+    ++counted_.count;
   }
 
   void check(byte_view message) {
-    raw::payload got;
-    if (message.size() != sizeof got) {
-      counted_.failed = true;
-      return;
-    }
+    payload got;
+    count(message);
+    if (counted_.failed()) return;
     std::memcpy(&got, message.data(), sizeof got);
-    if (got.sequence != counted_.count) counted_.failed = true;
-    counted_.sum += raw::sum_of(message.data());
-    const std::int64_t now = ns_of(loop_.now());
-    counted_.add(now, job_, 1);
-    if (got.stamp_ns != 0 && counted_.measured_from_ns != 0) counted_.latency.record(now_ns() - got.stamp_ns);
+    if (got.sequence != counted_.count) counted_.fail("a message out of order");
+    measured_.arrived(ns_of(loop_.now()), 1);
+    if (got.stamp_ns != 0) measured_.took(now_ns() - got.stamp_ns);
   }
 
+  // Counts whole blocks: the last one of a piece may be cut.
   task<> swallow(channel& from) {
+    std::size_t bytes = 0;
     for (;;) {
       auto piece = co_await from.read();
       if (!piece || piece->empty()) break;
-      counted_.add(ns_of(loop_.now()), job_, piece->size());
+      bytes += piece->size();
+      if (bytes < job_.size) continue;
+      measured_.arrived(ns_of(loop_.now()), bytes / job_.size);
+      bytes %= job_.size;
     }
+    if (bytes != 0) counted_.fail("a block is not whole");
   }
 
   loop& loop_;
   const job& job_;
-  tally counted_;
-  std::int64_t cpu_from_ = 0, since_ = 0;
+  tally& counted_;
+  meter measured_;
+  std::size_t open_ = 0;
+  std::optional<expenses> spent_;
   peer peer_;
 };
 
 }  // namespace
 
-int serve(const job& of, reporter& to) {
-  const pinned here(of.with.server_core);
+void serve(const job& of, const listening& listens, tally& counted) {
   loop on(loop_for(of));
-  service server(on, of);
-  if (server.port() == 0 || !to.write(server.port())) return 1;
+  service server(on, of, counted);
+  if (server.port() == 0) return counted.fail("it could not listen");
+  listens(server.port());
   on.run();
-  server.counted().is_pinned = here.held();
-  return to.write(server.counted()) ? 0 : 1;
 }
 
 }  // namespace hawser::bench::own

@@ -1,69 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The baselines count and verify what they claim to. No figure is judged here: the machine may be busy.
-#include "raw/wire.hpp"
+// The baselines count and verify what they claim to.
+#include "raw/frames.hpp"
+#include "sound.hpp"
 
-#include <gtest/gtest.h>
-
-#include <string>
-
-#include <sys/socket.h>
-#include <unistd.h>
+#include <tuple>
+#include <vector>
 
 namespace hawser::bench::raw {
 
-class raw_run : public testing::TestWithParam<wait_mode> {
+class raw_run : public testing::TestWithParam<std::tuple<engine_kind, wait_mode>> {
  protected:
-  raw_run() {
-    with.wait = GetParam();
-    with.warm_up = std::chrono::milliseconds(20);
-    with.measured = std::chrono::milliseconds(150);
+  void SetUp() override {
+    const std::string refused = refusal(engine());
+    if (!refused.empty()) GTEST_SKIP() << "io_uring refused: " << refused;
   }
-  // On a machine with other work a spinning side may lose its core for the whole of a short run: then it is run again.
-  template <class Run>
-  sample counted(Run run) {
-    for (int attempt = 0; attempt < 20; ++attempt) {
-      const auto made = run();
-      EXPECT_TRUE(made) << made.error().message();
-      if (!made || (made->count > 0 && made->max_ns > 0)) return made.value_or(sample());
-    }
-    ADD_FAILURE() << "nothing was counted";
-    return {};
-  }
+  engine_kind engine() const { return std::get<0>(GetParam()); }
+  job of(workload what) const { return short_job(what, engine(), std::get<1>(GetParam())); }
 
-  options with;
+  sample expect_sound_run(const job& work) {
+    const sample made = counted(run, work);
+    expect_sound(made, work);
+    EXPECT_GT(made.max_ns, 0);
+    return made;
+  }
 };
 
-static void expect_sound(const sample& s, std::size_t unit_bytes) {
-  EXPECT_GT(s.count, 0u);
-  EXPECT_GT(s.p50_ns, 0);
-  EXPECT_LE(s.p50_ns, s.p99_ns);
-  EXPECT_LE(s.p99_ns, s.max_ns);
-  EXPECT_NEAR(s.bytes_per_second, s.per_second * static_cast<double>(unit_bytes), 1 + s.bytes_per_second * 1e-6);
-  const std::string congestion = s.congestion;
-  EXPECT_TRUE(congestion == "cubic" || congestion == "reno") << congestion;
-}
-
 TEST_P(raw_run, pingpong_books_balance) {
-  expect_sound(counted([&] { return run_pingpong(with); }), payload_bytes);
+  const job work = of(workload::pingpong);
+  const sample made = expect_sound_run(work);
+  if (work.wait == wait_mode::spin) return;
+  // One send; and one wait that is over when the kernel has taken it (uring), or one before the receive (epoll).
+  const double calls = engine() == engine_kind::epoll ? 3 : 2;
+  EXPECT_NEAR(made.client_calls, calls, 0.2);
+  EXPECT_NEAR(made.server_calls, calls, 0.2);
 }
 TEST_P(raw_run, stream_books_balance) {
-  expect_sound(counted([&] { return run_stream(with); }), payload_bytes);
+  const sample made = expect_sound_run(of(workload::stream));
+  EXPECT_LT(made.client_calls, 0.01) << "frames leave together";
 }
 TEST_P(raw_run, requests_books_balance) {
-  expect_sound(counted([&] { return run_requests(with, 1); }), payload_bytes);
-  expect_sound(counted([&] { return run_requests(with, 64); }), payload_bytes);
+  for (const std::size_t in_flight : {1, 64}) {
+    job work = of(workload::requests);
+    work.in_flight = in_flight;
+    expect_sound_run(work);
+  }
 }
 TEST_P(raw_run, more_requests_under_way_than_the_kernel_buffers_do_not_lock_up) {
-  expect_sound(counted([&] { return run_requests(with, 65536); }), payload_bytes);
+  job work = of(workload::requests);
+  work.in_flight = 65'536;
+  expect_sound_run(work);
 }
-TEST_P(raw_run, bulk_books_balance_for_blocks_smaller_and_larger_than_a_read) {
-  for (std::size_t bytes : {std::size_t{64}, buffer_bytes, std::size_t{1} << 20}) {
-    expect_sound(counted([&] { return run_bulk(with, bytes); }), bytes);
+TEST_P(raw_run, bulk_books_balance_for_blocks_smaller_and_larger_than_a_receive) {
+  for (const std::size_t bytes : {std::size_t{64}, buffer_bytes, std::size_t{1} << 20}) {
+    job work = of(workload::bulk);
+    work.size = bytes;
+    expect_sound_run(work);
+  }
+}
+TEST_P(raw_run, echoes_books_balance) {
+  job work = of(workload::echoes);
+  work.connections = 600;                  // more than there are receive buffers
+  if (engine() == engine_kind::none) {
+    EXPECT_EQ(run(work).error(), "many connections need an engine");
+    return;
+  }
+  const sample made = expect_sound_run(work);
+  if (work.wait == wait_mode::spin) return;
+  if (engine() == engine_kind::epoll) {
+    EXPECT_GE(made.client_calls, 2) << "a receive and a send, and a share of a wait";
+    EXPECT_LT(made.client_calls, 2.5);
+  } else {
+    EXPECT_LT(made.client_calls, 0.5) << "one enter does it for many";
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(wait, raw_run, testing::Values(wait_mode::block, wait_mode::spin, wait_mode::epoll_spin),
-    [](const auto& instance) { return instance.param == wait_mode::epoll_spin ? std::string("epoll_spin") : std::string(to_text(instance.param)); });
+INSTANTIATE_TEST_SUITE_P(on, raw_run,
+    testing::Combine(testing::Values(engine_kind::none, engine_kind::epoll, engine_kind::uring), testing::Values(wait_mode::block, wait_mode::spin)),
+    [](const auto& instance) { return std::string(to_text(std::get<0>(instance.param))) + "_" + std::string(to_text(std::get<1>(instance.param))); });
 
 TEST(raw_frames, a_frame_cut_at_every_byte_is_parsed_once) {
   frame_writer out;
@@ -72,70 +85,44 @@ TEST(raw_frames, a_frame_cut_at_every_byte_is_parsed_once) {
     out.append(&sent);
     ++sent.sequence;
   }
-  for (std::size_t cut = 1; cut < out.bytes(); ++cut) {
-    frame_reader in;
-    std::uint64_t seen = 0;
-    const auto feed = [&](const std::byte* from, std::size_t bytes) {
-      std::memcpy(in.space(), from, bytes);
-      in.filled(bytes);
-      while (const std::byte* bytes_of_payload = in.next()) {
-        payload got;
-        std::memcpy(&got, bytes_of_payload, sizeof got);
-        EXPECT_EQ(got.sequence, seen++);
+  const bytes_view all(out.data(), out.bytes());
+  for (std::size_t first = 1; first < all.size(); ++first) {
+    for (std::size_t second = first; second < all.size(); ++second) {
+      frame_reader in;
+      std::uint64_t seen = 0;
+      for (const bytes_view piece : {all.first(first), all.subspan(first, second - first), all.subspan(second)}) {
+        in.feed(piece);
+        while (const std::byte* bytes = in.next()) {
+          payload got;
+          std::memcpy(&got, bytes, sizeof got);
+          EXPECT_EQ(got.sequence, seen++);
+        }
       }
-    };
-    feed(out.data(), cut);
-    feed(out.data() + cut, out.bytes() - cut);
-    ASSERT_EQ(seen, 3u) << "cut at " << cut;
+      ASSERT_EQ(seen, 3u) << "cut at " << first << " and " << second;
+    }
   }
 }
 
 TEST(raw_frames, a_wrong_length_is_noticed) {
+  const std::vector<std::byte> wrong(frame_bytes, std::byte{0xff});
   frame_reader in;
-  std::memset(in.space(), 0xff, frame_bytes);
-  in.filled(frame_bytes);
+  in.feed(wrong);
   EXPECT_EQ(in.next(), nullptr);
   EXPECT_TRUE(in.is_broken());
 }
 
-TEST(raw_books, a_server_that_miscounts_is_an_error) {
-  options with;
-  with.warm_up = std::chrono::milliseconds(1);
-  with.measured = std::chrono::milliseconds(10);
-  const auto swallow_one = [](wire& from, server_report& report) {
-    std::byte buffer[1024];
-    while (from.read_some(buffer, sizeof buffer) > 0) {}
-    report.frames = 2;
-    return std::error_code();
+TEST(raw_run_of, nonsense_is_refused) {
+  const auto complaint = [](auto change) {
+    job of;
+    change(of);
+    const outcome made = run(of);
+    return made ? "" : made.error();
   };
-  const auto send_one = [](wire& to, client_result& result) {
-    frame_writer out;
-    const payload sent;
-    out.append(&sent);
-    to.write_all(out.data(), out.bytes());
-    result.frames_sent = 1;
-  };
-  const auto made = run_both(with, measured_by::client, payload_bytes, swallow_one, send_one);
-  ASSERT_FALSE(made);
-  EXPECT_EQ(made.error(), std::errc::bad_message);
-}
-
-TEST(raw_books, a_server_that_dies_is_an_error) {
-  const auto die = [](wire&, server_report&) -> std::error_code { ::_exit(3); };
-  const auto wait_for_end = [](wire& to, client_result& result) {
-    std::byte one;
-    to.read_some(&one, 1);
-    result.error = to.error();
-  };
-  EXPECT_FALSE(run_both(options(), measured_by::client, payload_bytes, die, wait_for_end));
-}
-
-TEST(raw_books, nonsense_is_refused) {
-  EXPECT_EQ(run_requests({}, 0).error(), std::errc::invalid_argument);
-  EXPECT_EQ(run_requests({}, 65537).error(), std::errc::invalid_argument);
-  EXPECT_EQ(run_bulk({}, 8).error(), std::errc::invalid_argument);
-  EXPECT_FALSE(wait_mode_from("hope"));
-  EXPECT_EQ(*wait_mode_from("epoll-spin"), wait_mode::epoll_spin);
+  EXPECT_EQ(complaint([](job& of) { of.what = workload::requests, of.in_flight = 0; }), "in_flight is 1-65536");
+  EXPECT_EQ(complaint([](job& of) { of.what = workload::requests, of.in_flight = 65'537; }), "in_flight is 1-65536");
+  EXPECT_EQ(complaint([](job& of) { of.what = workload::bulk, of.size = 8; }), "a block has 64 bytes to 64 MiB");
+  EXPECT_EQ(complaint([](job& of) { of.size = 65; }), "messages have 64 bytes");
+  EXPECT_EQ(complaint([](job& of) { of.connections = 2; }), "only echoes have more or fewer than one connection");
 }
 
 }  // namespace hawser::bench::raw

@@ -181,14 +181,15 @@ TEST(command, echo_tells_who_comes_and_goes) {
   EXPECT_NE(gone.find("visitor"), std::string::npos);
 }
 
-TEST(command, bench_gives_raw_sockets_and_hawser_in_pairs_with_their_ratio) {
+TEST(command, bench_gives_raw_sockets_and_hawser_on_each_engine_with_their_ratios) {
   if (run({hawser, "bench", "--help"}).code != 0) GTEST_SKIP() << "this build's command was made without bench (HAWSER_BENCH)";
-  const std::vector<std::string> workloads = {"pingpong", "stream", "requests", "bulk"};
+  const std::vector<std::string> workloads = {"pingpong", "stream", "requests", "bulk", "echoes"};
   // A run that got none of its milliseconds on a busy machine measured nothing and says so: a longer one gets some.
   outcome result{1, {}, {}};
   for (int milliseconds = 50; result.code != 0 && milliseconds <= 3'200; milliseconds *= 4)
-    result = run({hawser, "bench", "pingpong", "stream", "requests", "bulk", "--json", "--runs", "1", "--milliseconds", std::to_string(milliseconds)});
+    result = run({hawser, "bench", "--json", "--runs", "1", "--connections", "200", "--engine", "both", "--milliseconds", std::to_string(milliseconds)});
   ASSERT_EQ(result.code, 0) << result.errors;
+  const int engines = result.errors.find("io_uring refused") == std::string::npos ? 2 : 1;
   std::map<std::string, int> raw, own;
   std::istringstream lines(result.output);
   for (std::string text; std::getline(lines, text);) {
@@ -197,18 +198,27 @@ TEST(command, bench_gives_raw_sockets_and_hawser_in_pairs_with_their_ratio) {
     EXPECT_EQ(line["runs"], 1);
     EXPECT_GT(line["rate_per_s"].get<double>(), 0.0);
     EXPECT_GT(line["bytes_per_s"].get<double>(), 0.0);
+    EXPECT_NE(line["congestion"], "bbr");
+    EXPECT_GT(line["syscalls_per_message"]["client"].get<double>(), 0.0);
+    EXPECT_GT(line["syscalls_per_message"]["server"].get<double>(), 0.0);
     const bool is_raw = line["peer"] == "raw";
     ++(is_raw ? raw : own)[line["workload"]];
-    EXPECT_EQ(line.contains("ratio"), !is_raw);
-    if (is_raw || !line.contains("ratio")) continue;
-    EXPECT_GT(line["ratio"].get<double>(), 0.0);
-    EXPECT_LE(line["ratio_min"], line["ratio"]);
-    EXPECT_GE(line["ratio_max"], line["ratio"]);
+    if (is_raw) continue;
+    EXPECT_EQ(line["baseline"], "raw " + line["engine"].get<std::string>());
     EXPECT_EQ(line["ratio_of"], line["workload"] == "pingpong" ? "p50_us" : "rate_per_s");
+    ASSERT_FALSE(line["ratios"].empty());
+    EXPECT_EQ(line["ratios"][0]["to"], line["baseline"]);
+    EXPECT_EQ(line["ratios"][0]["ratio"], line["ratio"]);
+    if (line["engine"] == "uring") { EXPECT_EQ(line["ratios"][1]["to"], "hawser epoll"); }
+    for (const auto& ratio : line["ratios"]) {
+      EXPECT_GT(ratio["ratio"].get<double>(), 0.0);
+      EXPECT_LE(ratio["min"], ratio["ratio"]);
+      EXPECT_GE(ratio["max"], ratio["ratio"]);
+    }
   }
   for (const std::string& workload : workloads) {
-    EXPECT_EQ(raw[workload], 1) << workload;
-    EXPECT_GE(own[workload], 1) << workload;
+    EXPECT_EQ(raw[workload], engines + (workload == "pingpong" ? 1 : 0)) << workload;
+    EXPECT_EQ(own[workload], engines) << workload;
   }
   EXPECT_EQ(raw.size(), workloads.size());
   EXPECT_EQ(own.size(), workloads.size());

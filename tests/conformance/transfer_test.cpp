@@ -19,6 +19,30 @@ TEST_P(engine_rules, bytes_arrive_in_order_and_one_send_is_told_once) {
   EXPECT_EQ(two.near->log, "connected sent bytes ");
 }
 
+// A turn that finds nothing is one system call; a message is a turn at either end, and on epoll a send and a receive besides.
+TEST_P(engine_rules, system_calls_are_counted_one_by_one) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  idle(5ms);
+  const std::uint64_t one_turn = engine().descriptors ? 1 : 0;
+  const std::uint64_t calls = client().engine().system_calls();
+  client().poll();
+  EXPECT_EQ(client().engine().system_calls() - calls, one_turn);
+
+  const auto calls_of_both = [&] { return client().engine().system_calls() + server().engine().system_calls(); };
+  const std::uint64_t before = calls_of_both();
+  std::uint64_t turns = 0;
+  two.near->send("hello");
+  while (two.far->got.empty() || two.near->sends == 0) {
+    client().poll();
+    server().poll();
+    turns += 2;
+    ASSERT_LT(turns, 1'000'000u);
+  }
+  const std::uint64_t moving = engine().name == "epoll" ? 2 : 0;
+  EXPECT_EQ(calls_of_both() - before, turns * one_turn + moving);
+}
+
 TEST_P(engine_rules, a_chain_of_many_chunks_arrives_whole) {
   pair two = connect_pair();
   ASSERT_TRUE(two.far);

@@ -158,6 +158,9 @@ class engine {
 
   // Sockets that are not closed yet, draining ones included.
   virtual std::size_t open_sockets() const noexcept = 0;
+  // System calls that turns and commands have made: waiting, moving bytes, accepting, changing what is waited for. What only making,
+  // connecting and closing a socket takes is not in it, nor is wake(). 0: an engine that makes none.
+  virtual std::uint64_t system_calls() const noexcept { return 0; }
 };
 
 }  // namespace hawser::inline v0::io

@@ -12,7 +12,7 @@ namespace hawser::inline v0::io {
 namespace {
 
 // Hands the kernel as much of the chain as it takes. 0: all of it; EAGAIN: the rest has to wait; else why it failed.
-int write_out(int fd, chain& bytes) noexcept {
+int write_out(int fd, chain& bytes, std::uint64_t& system_calls) noexcept {
   while (!bytes.empty()) {
     iovec pieces[chain::slots];
     const std::size_t count = bytes.count();
@@ -20,6 +20,7 @@ int write_out(int fd, chain& bytes) noexcept {
     msghdr message{};
     message.msg_iov = pieces;
     message.msg_iovlen = count;
+    ++system_calls;
     const ssize_t taken = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (taken < 0) {
       if (errno == EINTR) continue;
@@ -45,7 +46,7 @@ void epoll_engine::send(socket_id id, chain& bytes) {
     s->sending.emplace(std::move(bytes));
     return;
   }
-  const int error = write_out(s->fd, bytes);
+  const int error = write_out(s->fd, bytes, system_calls_);
   if (error == 0) {
     s->sent = true;
     enqueue(id.index, *s);
@@ -61,7 +62,7 @@ void epoll_engine::send(socket_id id, chain& bytes) {
 
 // Goes on with the send in flight. True when it is done; a failure is left in the slot's error.
 bool epoll_engine::pump(std::uint32_t index, socket_slot& s) {
-  const int error = write_out(s.fd, *s.sending);
+  const int error = write_out(s.fd, *s.sending, system_calls_);
   if (error == EAGAIN) {
     arm(index, s, wanted(s));
     return false;
@@ -126,6 +127,7 @@ std::size_t epoll_engine::receive(socket_id id, received& outcome) {
   for (std::size_t reads = 0; reads < receives_per_turn; ++reads) {
     socket_slot* s = slots_.at(id.index);
     std::byte* const room = receive_room();
+    ++system_calls_;
     const ssize_t count = ::recv(s->fd, room, receive_buffer_bytes, MSG_DONTWAIT);
     if (count > 0) {
       {

@@ -82,6 +82,7 @@ void kernel_engine::wake() noexcept {
 }
 
 std::size_t kernel_engine::wait(std::span<epoll_event> room, instant until, bool look_only) noexcept {
+  ++system_calls_;
   const auto found = [&] {
     const int most = static_cast<int>(room.size());
     if (look_only) return ::epoll_wait(poller(), room.data(), most, 0);
@@ -101,10 +102,12 @@ std::size_t kernel_engine::dispatch(const epoll_event& event) {
   const auto index = static_cast<std::uint32_t>(event.data.u64);
   const auto generation = static_cast<std::uint32_t>(event.data.u64 >> 32);
   if (index == waker_index) {
+    ++system_calls_;
     drain_counter(readiness_.waker.get());
     return 0;
   }
   if (index == clock_index) {
+    ++system_calls_;
     drain_counter(readiness_.clock.get());
     return sound_alarms(now());
   }
@@ -179,6 +182,7 @@ std::size_t kernel_engine::tell_sent(socket_id id) {
 void kernel_engine::end_sending(socket_slot& s) noexcept {
   if (s.end_sent) return;
   s.end_sent = true;
+  ++system_calls_;
   ::shutdown(s.fd, SHUT_WR);
 }
 
@@ -217,6 +221,7 @@ void kernel_engine::arm(std::uint32_t index, socket_slot& s, std::uint8_t intere
   epoll_event event{};
   event.events = interests;
   event.data.u64 = (std::uint64_t{s.generation} << 32) | index;
+  ++system_calls_;
   if (::epoll_ctl(poller(), s.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, s.fd, &event) == 0) {
     s.registered = true;
     s.armed = interests;
@@ -229,6 +234,7 @@ void kernel_engine::arm(std::uint32_t index, socket_slot& s, std::uint8_t intere
 // A hang-up is reported whatever the interests are; only a socket that epoll does not know is silent.
 void kernel_engine::disarm(socket_slot& s) noexcept {
   if (!s.registered) return;
+  ++system_calls_;
   ::epoll_ctl(poller(), EPOLL_CTL_DEL, s.fd, nullptr);
   s.registered = false;
   s.armed = 0;
@@ -246,6 +252,7 @@ void kernel_engine::reset_clock() noexcept {
   clock_set_ = earliest;
   itimerspec setting{};
   if (earliest != never) setting.it_value = to_timespec(earliest.time_since_epoch());
+  ++system_calls_;
   ::timerfd_settime(readiness_.clock.get(), TFD_TIMER_ABSTIME, &setting, nullptr);
 }
 

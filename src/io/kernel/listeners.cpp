@@ -73,6 +73,7 @@ std::size_t kernel_engine::accept_some(std::uint32_t index) {
     listener* from = find(id);
     if (!from) break;
     sockets::address remote_address;
+    ++system_calls_;
     sockets::descriptor fd(
         ::accept4(from->socket.fd.get(), remote_address.raw(), &remote_address.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) {

@@ -44,8 +44,7 @@ class uring_engine final : public kernel_engine {
   void abort(socket_id id) override;
   std::size_t open_sockets() const noexcept override { return slots_.used() - gone_; }
 
-  // System calls so far that entered the ring.
-  std::uint64_t enters() const noexcept { return ring_->enters(); }
+  std::uint64_t system_calls() const noexcept override { return system_calls_ + ring_->enters(); }
 
  private:
   enum class op : std::uint8_t {

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// Two sides and their books; rounds, ratios and what is printed of them.
+#include "common/load.hpp"
+#include "common/child.hpp"
+#include "common/clock.hpp"
+#include "run/report.hpp"
+#include "sound.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <sstream>
+
+#include <signal.h>
+#include <unistd.h>
+
+namespace hawser::bench {
+namespace {
+
+job brief() { return short_job(workload::pingpong, engine_kind::none, wait_mode::block); }
+
+void listen_only(const job&, const listening& listens, tally& counted) {
+  listens(1);
+  counted.count = 2;
+}
+void count_one(const job&, std::uint16_t, tally& counted) { counted.count = 1, counted.measured_ns = 1; }
+
+TEST(match, of_sides_whose_books_differ_fails) {
+  const outcome made = match(brief(), listen_only, count_one);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error(), "books: the client has 1 and sum 0, the server 2 and 0");
+}
+
+TEST(match, with_a_server_or_a_client_that_dies_fails_and_says_which) {
+  const auto die = [](const job&, const listening&, tally&) { ::_exit(3); };
+  EXPECT_EQ(match(brief(), die, count_one).error(), "server: it did not come to listen");
+  const auto die_later = [](const job&, const listening& listens, tally&) { listens(1), ::_exit(3); };
+  EXPECT_EQ(match(brief(), die_later, count_one).error(), "server: it ended or hangs, and did not tell what it counted");
+  const auto die_asking = [](const job&, std::uint16_t, tally&) { ::_exit(3); };
+  EXPECT_EQ(match(brief(), listen_only, die_asking).error(), "client: it ended or hangs, and did not tell what it counted");
+}
+
+TEST(match, tells_the_failure_of_a_side) {
+  const auto fail = [](const job&, std::uint16_t, tally& counted) { counted.fail("no luck"), counted.fail("nor later"); };
+  EXPECT_EQ(match(brief(), listen_only, fail).error(), "client: no luck");
+}
+
+// Answers what it was given, one after the other.
+contestant reciting(std::string peer, engine_kind engine, std::vector<double> rates) {
+  return {std::move(peer), engine, [rates, at = std::size_t{0}](const job&) mutable -> outcome {
+            sample one;
+            one.per_second = rates[at++];
+            one.p50_ns = static_cast<std::int64_t>(1e9 / one.per_second);
+            one.congestion = "cubic";
+            one.client_calls = 0.5;
+            one.is_pinned = true;
+            return one;
+          }};
+}
+
+std::vector<contestant> two() {
+  return {reciting("raw", engine_kind::epoll, {100, 200, 400}), reciting("hawser", engine_kind::epoll, {50, 180, 320})};
+}
+std::vector<std::string> to_raw(const contestant& who) { return who.peer == "raw" ? std::vector<std::string>{} : std::vector<std::string>{"raw epoll", "nobody"}; }
+
+TEST(contest, takes_ratios_pair_by_pair) {
+  job of = brief();
+  of.what = workload::stream;
+  int runs = 0;
+  const auto contestants = two();
+  const result_of_contest results = hold(of, contestants, 3, to_raw, [&] { ++runs; });
+  EXPECT_EQ(runs, 6);
+  ASSERT_EQ(results.standings.size(), 2u);
+  EXPECT_TRUE(results.standings[0].ratios.empty());
+  ASSERT_EQ(results.standings[1].ratios.size(), 1u) << "nobody takes no part";
+  const ratio& one = results.standings[1].ratios[0];
+  EXPECT_EQ(one.to, "raw epoll");
+  EXPECT_DOUBLE_EQ(one.of.median, 0.8) << "not 180 / 200";
+  EXPECT_DOUBLE_EQ(one.of.min, 0.5);
+  EXPECT_DOUBLE_EQ(one.of.max, 0.9);
+}
+
+TEST(contest, of_round_trips_compares_their_medians) {
+  const auto contestants = two();
+  const result_of_contest results = hold(brief(), contestants, 3, to_raw);
+  EXPECT_NEAR(results.standings[1].ratios.at(0).of.median, 1.25, 1e-6);
+}
+
+TEST(contest, names_who_failed) {
+  const std::vector<contestant> contestants{{"raw", engine_kind::uring, [](const job&) -> outcome { return std::unexpected("server: gone"); }}};
+  EXPECT_EQ(hold(brief(), contestants, 3, to_raw).failure, "raw uring: server: gone");
+}
+
+TEST(contest, is_one_json_object_a_line_with_every_field) {
+  job of = brief();
+  of.what = workload::stream;
+  const auto contestants = two();
+  const result_of_contest results = hold(of, contestants, 3, to_raw);
+  std::ostringstream out;
+  print_json(out, results);
+  std::istringstream lines(out.str());
+  std::vector<nlohmann::json> objects;
+  for (std::string line; std::getline(lines, line);) objects.push_back(nlohmann::json::parse(line));
+  ASSERT_EQ(objects.size(), 2u);
+  for (const char* field : {"workload", "size", "in_flight", "connections", "peer", "engine", "wait", "rate_per_s", "bytes_per_s", "p50_us", "p99_us",
+           "baseline", "ratio", "runs", "min", "max", "syscalls_per_message", "congestion", "foreign_load"}) {
+    for (const auto& object : objects) EXPECT_TRUE(object.contains(field)) << field;
+  }
+  EXPECT_TRUE(objects[0]["baseline"].is_null());
+  EXPECT_EQ(objects[1]["baseline"], "raw epoll");
+  EXPECT_DOUBLE_EQ(objects[1]["ratio"], 0.8);
+  EXPECT_EQ(objects[1]["rate_per_s"], 180);
+  EXPECT_EQ(objects[1]["min"], 50);
+  EXPECT_EQ(objects[1]["max"], 320);
+  EXPECT_EQ(objects[1]["syscalls_per_message"]["client"], 0.5);
+}
+
+TEST(foreign_load, is_what_others_use_and_not_what_children_used_that_have_ended) {
+  const foreign_load load;
+  const std::int64_t from = now_ns();
+  const auto foreign_seconds = [&] { return load.cores() * static_cast<double>(now_ns() - from) / 1e9; };
+  auto busy = child::start([](reporter&) {
+    for (;;) now_ns();
+    return 0;
+  });
+  ASSERT_TRUE(busy);
+  while (foreign_seconds() < 0.2 && now_ns() - from < 20'000'000'000) {}
+  const double while_it_ran = foreign_seconds();
+  EXPECT_GE(while_it_ran, 0.2);
+  ::kill(busy->process(), SIGKILL);
+  busy->wait();
+  EXPECT_LT(foreign_seconds(), while_it_ran - 0.05);
+}
+
+}  // namespace
+}  // namespace hawser::bench

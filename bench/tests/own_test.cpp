@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// hawser's own sides do the work that they are compared by, on both engines, and on sockets that are fit for it.
+#include "own/own.hpp"
+#include "raw/raw.hpp"
+#include "sound.hpp"
+
+#include <tuple>
+
+namespace hawser::bench::own {
+
+class own_run : public testing::TestWithParam<std::tuple<engine_kind, workload>> {};
+
+TEST_P(own_run, books_balance) {
+  const auto [engine, what] = GetParam();
+  const std::string refused = raw::refusal(engine);
+  if (!refused.empty()) GTEST_SKIP() << "io_uring refused: " << refused;
+  job of = short_job(what, engine, wait_mode::block);
+  if (what == workload::requests) of.in_flight = 1024;
+  if (what == workload::bulk) of.size = raw::buffer_bytes;
+  if (what == workload::echoes) of.connections = 300;
+  const sample made = counted(run, of);
+  expect_sound(made, of);
+  if (what != workload::echoes) return;
+  if (engine == engine_kind::uring) {
+    EXPECT_LT(made.client_calls, 0.5) << "one enter does it for many";
+  } else {
+    EXPECT_GE(made.client_calls, 2) << "a receive and a send for each";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(on, own_run,
+    testing::Combine(testing::Values(engine_kind::epoll, engine_kind::uring),
+        testing::Values(workload::pingpong, workload::stream, workload::requests, workload::bulk, workload::echoes)),
+    [](const auto& instance) { return std::string(to_text(std::get<0>(instance.param))) + "_" + std::string(to_text(std::get<1>(instance.param))); });
+
+}  // namespace hawser::bench::own
