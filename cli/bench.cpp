@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "command.hpp"
 
-#include "own/own.hpp"
-#include "raw/raw.hpp"
+#include "run/plan.hpp"
+#include "run/progress.hpp"
 #include "run/report.hpp"
+#include "run/side_program.hpp"
 
 #include <algorithm>
 #include <iostream>
@@ -15,84 +16,73 @@ namespace {
 using namespace hawser::bench;
 
 struct bench_options {
-  std::vector<std::string> workloads;
-  bool json = false;
+  selection wanted;
   int runs = 5;
-  int milliseconds = 500;
-  std::size_t in_flight = 64;
-  std::vector<std::size_t> connections{1'000, 9'900};
-  std::string wait = "spin";
-  std::string engine = "auto";
+  int milliseconds = 0;                    // 0: as long as is usual
+  std::string engine = "both";
+  std::string peers;
+  std::vector<std::string> only;
+  bool json = false, markdown = false;
 };
 
 // On a machine that refuses io_uring, `both` is epoll, and it is said.
-std::vector<engine_kind> engines_of(const bench_options& options) {
-  if (options.engine == "epoll") return {engine_kind::epoll};
-  if (options.engine == "uring") return {engine_kind::uring};
+std::vector<engine_kind> engines_of(const std::string& wanted) {
+  if (wanted == "epoll") return {engine_kind::epoll};
+  if (wanted == "uring") return {engine_kind::uring};
   const std::string refused = hawser::uring_refusal();
-  if (options.engine == "auto") return {refused.empty() ? engine_kind::uring : engine_kind::epoll};
+  if (wanted == "auto") return {refused.empty() ? engine_kind::uring : engine_kind::epoll};
   if (refused.empty()) return {engine_kind::epoll, engine_kind::uring};
   std::cerr << "hawser: bench: io_uring refused: " << refused << ": on epoll alone\n";
   return {engine_kind::epoll};
 }
 
-std::vector<job> jobs_of(const bench_options& options) {
-  std::vector<job> jobs;
-  for (std::size_t i = 0; i < workload_names.size(); ++i) {
-    const auto& wanted = options.workloads;
-    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), workload_names[i]) == wanted.end()) continue;
-    job one;
-    one.what = static_cast<workload>(i);
-    one.wait = options.wait == "block" ? wait_mode::block : wait_mode::spin;
-    one.measured = std::chrono::milliseconds(options.milliseconds);
-    if (one.what == workload::requests) one.in_flight = options.in_flight;
-    if (one.what == workload::bulk) one.size = raw::buffer_bytes;
-    if (one.what != workload::echoes) {
-      jobs.push_back(one);
-      continue;
-    }
-    for (const std::size_t count : options.connections) {
-      one.connections = count;
-      jobs.push_back(one);
-    }
-  }
-  return jobs;
-}
-
-// Sockets without an engine stand beside round trips: what a program reaches that waits for nothing else.
-std::vector<contestant> contestants_for(const job& of, const std::vector<engine_kind>& engines) {
-  std::vector<contestant> all;
-  if (of.what == workload::pingpong) all.push_back({"raw", engine_kind::none, raw::run});
-  for (const engine_kind engine : engines) all.push_back({"raw", engine, raw::run});
-  for (const engine_kind engine : engines) all.push_back({"hawser", engine, own::run});
+std::vector<contestant> contestants_of(const bench_options& options) {
+  std::vector<std::string> complaints;
+  auto others = options.peers.empty() ? std::vector<contestant>() : contestants_in_directory(options.peers, complaints);
+  for (const std::string& complaint : complaints) std::cerr << "hawser: bench: " << complaint << '\n';
+  auto all = line_up(engines_of(options.engine), std::move(others), options.wanted.quick);
+  const auto unwanted = [&](const contestant& who) {
+    return !options.only.empty() && std::find(options.only.begin(), options.only.end(), who.peer) == options.only.end();
+  };
+  std::erase_if(all, unwanted);
   return all;
 }
 
-// hawser to raw on the same engine; then io_uring to epoll; then engines to none.
-std::vector<std::string> against(const contestant& who) {
-  std::vector<std::string> titles;
-  if (who.peer != "raw") titles.push_back("raw " + std::string(to_text(who.engine)));
-  if (who.engine == engine_kind::uring) titles.push_back(who.peer + " epoll");
-  if (who.engine != engine_kind::none) titles.push_back("raw");
-  return titles;
+std::size_t runs_of(const std::vector<job>& jobs, const std::vector<contestant>& contestants, int rounds) {
+  std::size_t pairs = 0;
+  for (job one : jobs) {
+    for (const contestant& who : contestants) {
+      one.engine = who.engine;
+      if (who.can(one)) ++pairs;
+    }
+  }
+  return pairs * static_cast<std::size_t>(rounds);
 }
 
 bool measure(const bench_options& options) {
-  const std::vector<engine_kind> engines = engines_of(options);
-  bool good = true, first = true;
-  for (const job& one : jobs_of(options)) {
-    if (first && !options.json) print_conditions(std::cout, one, options.runs);
-    first = false;
-    const std::vector<contestant> contestants = contestants_for(one, engines);
-    const result_of_contest results = hold(one, contestants, options.runs, against);
-    if (!results.failure.empty()) {
-      std::cerr << "hawser: bench " << to_text(one.what) << ": " << results.failure << '\n';
-      good = false;
-    } else if (options.json) {
-      print_json(std::cout, results);
-    } else {
-      print_table(std::cout, results);
-    }
+  selection wanted = options.wanted;
+  wanted.measured = std::chrono::milliseconds(options.milliseconds != 0 ? options.milliseconds : wanted.quick ? 250 : 500);
+  const std::vector<job> jobs = plan_of(wanted);
+  const std::vector<contestant> contestants = contestants_of(options);
+  const auto against = [&](const contestant& who) { return opponents_of(who, contestants); };
+  const bool table = !options.json && !options.markdown;
+  if (table) std::cout << to_text(conditions_of(jobs.front(), options.runs));
+  progress shown(runs_of(jobs, contestants, options.runs));
+  std::vector<result_of_contest> all;
+  bool good = true;
+  for (const job& one : jobs) {
+    result_of_contest results = hold(one, contestants, options.runs, against, [&](const contestant& who) { shown.next(title_of(one) + ", " + who.title()); });
+    shown.clear();
+    for (const std::string& failure : results.failures) std::cerr << "hawser: bench " << title_of(one) << ": " << failure << '\n';
+    good = good && results.failures.empty();
+    if (results.standings.empty()) continue;
+    if (options.json) print_json(std::cout, results);
+    if (table) print_table(std::cout, results);
+    all.push_back(std::move(results));
+  }
+  if (options.markdown) {
+    std::cout << to_text(conditions_of(jobs.front(), options.runs)) << '\n';
+    print_markdown(std::cout, all);
   }
   return good;
 }
@@ -101,20 +91,27 @@ bool measure(const bench_options& options) {
 
 void add_bench(CLI::App& application, int& outcome) {
   auto options = std::make_shared<bench_options>();
+  selection& wanted = options->wanted;
+  std::vector<std::string> names;
+  for (const workload_traits& one : workloads) names.emplace_back(one.name);
   CLI::App* command = application.add_subcommand("bench", "Measure hawser beside raw sockets doing the same work, in one run");
-  command->add_option("workload", options->workloads, "pingpong, stream, requests, bulk or echoes; none: all of them")
-      ->check(CLI::IsMember(std::vector<std::string>(workload_names.begin(), workload_names.end())));
-  command->add_flag("--json", options->json, "print one JSON object a line");
+  command->add_option("workload", wanted.workloads, "which work; none: all of it")->check(CLI::IsMember(names));
+  command->add_flag("--quick", wanted.quick, "one or two jobs of each kind, in a few minutes");
   command->add_option("--runs", options->runs, "rounds; the median counts")->capture_default_str()->check(CLI::Range(1, 1000));
-  command->add_option("--milliseconds", options->milliseconds, "length of one run")->capture_default_str()->check(CLI::Range(50, 60'000));
-  command->add_option("--in-flight", options->in_flight, "callers of the workload requests")->capture_default_str()->check(CLI::Range(1, 65'536));
-  command->add_option("--connections", options->connections, "of the workload echoes")->capture_default_str()->check(CLI::Range(1, 9'900));
-  command->add_option("--wait", options->wait, "both sides: block or spin (hawser: block or busy)")->capture_default_str()
-      ->check(CLI::IsMember({"block", "spin"}));
+  command->add_option("--milliseconds", options->milliseconds, "length of one run (500; with --quick 250)")->check(CLI::Range(50, 60'000));
+  command->add_option("--wait", wanted.waits, "how both sides wait: block or spin (hawser: block or busy)")->check(CLI::IsMember({"block", "spin"}));
+  command->add_option("--size", wanted.sizes, "bytes of a message of stream, a block of bulk")->check(CLI::Range(64, 1 << 20));
+  command->add_option("--in-flight", wanted.in_flight, "of requests and streamed")->check(CLI::Range(1, 65'536));
+  command->add_option("--connections", wanted.connections, "of echoes, fanout and idle")->check(CLI::Range(1, 9'900));
   add_engine_option(*command, options->engine, {"both"});
-  command->footer("stream, pingpong and echoes are messages of 64 bytes, bulk is a stream of 64 KiB blocks. raw sockets do the same on the same engine.\n"
-                  "Examples:\n  hawser bench\n  hawser bench pingpong --engine both\n  hawser bench echoes --connections 1000 --engine both\n"
-                  "  hawser bench requests --in-flight 1024 --runs 9 --json");
+  command->add_option("--peers", options->peers, "directory of programs that do the same with other libraries")->check(CLI::ExistingDirectory)->type_name("DIR");
+  command->add_option("--only", options->only, "raw, hawser or a library: those alone");
+  CLI::Option* json = command->add_flag("--json", options->json, "print one JSON object a line");
+  command->add_flag("--markdown", options->markdown, "print one table for a document")->excludes(json);
+  std::string work = "Work:\n";
+  for (const workload_traits& one : workloads) work += "  " + std::string(one.name) + std::string(10 - one.name.size(), ' ') + std::string(one.is) + '\n';
+  command->footer(work + "Examples:\n  hawser bench --quick\n  hawser bench pingpong --engine both --wait spin\n  hawser bench echoes --connections 1000\n"
+                         "  hawser bench requests --in-flight 1024 --runs 9 --json");
   command->callback([options, &outcome] {
     if (!measure(*options)) outcome = answered_with_error;
   });

@@ -5,22 +5,37 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 // What is to be measured. One job is done in turn by all who are compared; each does it with two sides, a server and a client, which are
 // two processes on two cores.
 namespace hawser::bench {
 
-enum class workload : std::uint8_t {
-  pingpong,      // 64 bytes there and back, one message at a time
-  stream,        // messages of 64 bytes one way, as many as there is room for
-  requests,      // 64 bytes there and back, `in_flight` of them under way
-  bulk,          // blocks of `size` bytes one way, as a stream of bytes
-  echoes,        // 64 bytes there and back on each of `connections`, one under way on each
+enum class workload : std::uint8_t { pingpong, stream, requests, streamed, bulk, beside, echoes, fanout, idle, connect };
+
+// What of a sample decides.
+enum class figure : std::uint8_t { rate, p50, p99, memory };
+
+struct workload_traits {
+  std::string_view name;
+  std::string_view is;
+  figure counts = figure::rate;
+  bool one_way = false;                    // measured where it arrives, which is the server; the rest is measured by the client
 };
-inline constexpr std::array<std::string_view, 5> workload_names{"pingpong", "stream", "requests", "bulk", "echoes"};
-inline std::string_view to_text(workload what) noexcept { return workload_names[static_cast<std::size_t>(what)]; }
+inline constexpr std::array<workload_traits, 10> workloads{{
+    {"pingpong", "64 bytes there and back, one message at a time", figure::p50},
+    {"stream", "messages of `size` one way, as many as there is room for, each seen once and summed", figure::rate, true},
+    {"requests", "64 bytes there and back, `in_flight` of them under way"},
+    {"streamed", "64 pieces of 64 bytes there and as many back, `in_flight` such requests under way"},
+    {"bulk", "blocks of `size` one way, as a stream of bytes that nobody looks at", figure::rate, true},
+    {"beside", "pingpong on a connection that is kept full of 64 KiB blocks in the ping's direction", figure::p99},
+    {"echoes", "64 bytes there and back on each of `connections`, one message under way on each"},
+    {"fanout", "128 bytes from the server to each of `connections`, 64 such publications not yet confirmed by all"},
+    {"idle", "`connections` that have exchanged one message each, and the server's memory for them", figure::memory},
+    {"connect", "connecting, 64 bytes there and back, closing; one after another"},
+}};
+inline const workload_traits& traits_of(workload what) noexcept { return workloads[static_cast<std::size_t>(what)]; }
+inline std::string_view to_text(workload what) noexcept { return traits_of(what).name; }
 
 // What moves the bytes: calls on the socket alone, or one of the two that hawser has as well.
 enum class engine_kind : std::uint8_t { none, epoll, uring };
@@ -30,6 +45,11 @@ inline std::string_view to_text(engine_kind engine) noexcept { return engine_nam
 // How both sides wait for the next bytes: asleep in the kernel, or asking again and again.
 enum class wait_mode : std::uint8_t { block, spin };
 inline std::string_view to_text(wait_mode wait) noexcept { return wait == wait_mode::block ? "block" : "spin"; }
+
+// Parts of workloads that have no number in a job.
+inline constexpr std::size_t pieces_of_a_request = 64;               // of streamed, each way
+inline constexpr std::size_t block_bytes_beside = std::size_t{64} << 10;
+inline constexpr std::size_t publication_bytes = 128, publications_open = 64;
 
 struct job {
   workload what = workload::pingpong;
@@ -44,7 +64,10 @@ struct job {
   int server_core = 1;
 };
 
-// One-way work is measured where it arrives, the rest where it was asked for.
-inline bool is_one_way(workload what) noexcept { return what == workload::stream || what == workload::bulk; }
+// Of one that is counted, one way.
+inline std::size_t payload_bytes_of(const job& of) noexcept {
+  if (of.what == workload::streamed) return pieces_of_a_request * of.size;
+  return of.what == workload::fanout ? publication_bytes : of.size;
+}
 
 }  // namespace hawser::bench

@@ -30,15 +30,18 @@ std::expected<child, std::error_code> start(int core, const Work& work) {
 }
 
 sample sample_of(const job& of, const tally& server, const tally& client) {
-  const tally& measured = is_one_way(of.what) ? server : client;
+  const tally& measured = traits_of(of.what).one_way ? server : client;
   sample made;
-  made.per_second = static_cast<double>(measured.measured_count) * 1e9 / static_cast<double>(measured.measured_ns);
-  made.bytes_per_second = made.per_second * static_cast<double>(of.size);
+  if (measured.measured_ns > 0) made.per_second = static_cast<double>(measured.measured_count) * 1e9 / static_cast<double>(measured.measured_ns);
+  made.bytes_per_second = of.what == workload::beside ? server.bulk_bytes_per_second : made.per_second * static_cast<double>(payload_bytes_of(of));
   made.p50_ns = measured.latency.quantile(0.5);
   made.p99_ns = measured.latency.quantile(0.99);
   made.p999_ns = measured.latency.quantile(0.999);
   made.max_ns = measured.latency.max();
   made.count = measured.measured_count;
+  for (const double point : curve_points) made.curve.push_back(measured.latency.quantile(point));
+  made.resident_bytes = server.resident_bytes;
+  made.allocated_bytes = server.allocated_bytes;
   made.client_cpu = client.cpu;
   made.server_cpu = server.cpu;
   made.client_calls = static_cast<double>(client.system_calls) / static_cast<double>(client.count);
@@ -71,7 +74,7 @@ outcome match(const job& of, const server_side& server, const client_side& clien
     return failed("books", "the client has " + std::to_string(here->count) + " and sum " + std::to_string(here->sum) + ", the server " +
                                std::to_string(there->count) + " and " + std::to_string(there->sum));
   }
-  if ((is_one_way(of.what) ? *there : *here).measured_ns <= 0) return failed("books", "nothing was measured: the time is too short for this machine");
+  if (of.what != workload::idle && (traits_of(of.what).one_way ? *there : *here).measured_ns <= 0) return failed("books", "nothing was measured: the time is too short for this machine");
   return sample_of(of, *there, *here);
 }
 

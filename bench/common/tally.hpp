@@ -19,6 +19,8 @@ struct tally {
   std::uint64_t measured_count = 0;
   std::int64_t measured_ns = 0;
   histogram latency;
+  double bulk_bytes_per_second = 0;        // of beside
+  std::int64_t resident_bytes = 0, allocated_bytes = 0;   // of idle: for each connection
   std::uint64_t system_calls = 0;          // while `count` was counted, connecting and closing left out
   double cpu = 0;                          // processor time per wall time, 0-1
   bool is_pinned = false;

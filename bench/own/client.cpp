@@ -30,8 +30,10 @@ class driver {
       case workload::pingpong:
       case workload::echoes: co_await ask_and_answer(); break;
       case workload::stream: co_await stream(); break;
-      case workload::requests: co_await requests(); break;
+      case workload::requests:
+      case workload::streamed: co_await requests(); break;
       case workload::bulk: co_await bulk(); break;
+      default: counted_.fail("this work is not known here");
     }
     spent.tell(counted_);
     if (servers_.size() == 1) {
@@ -89,25 +91,24 @@ class driver {
 
   task<> stream() {
     const connection server = servers_.front();
-    payload sent;
-    constexpr std::uint64_t between_stamps = 1024;
+    message_source source(job_.size);
+    const std::uint64_t between_stamps = std::max<std::size_t>(raw::buffer_bytes / job_.size, 1);
     const std::int64_t until = end_of(job_);
     while (ns_of(loop_.now()) < until) {
-      sent.sequence = counted_.count;
-      sent.stamp_ns = sent.sequence % between_stamps == 0 ? now_ns() : 0;
-      if (const auto taken = server.send(bytes_of(sent))) {
-        counted_.sum += sum_of(&sent);
-        ++counted_.count;
-        continue;
-      } else if (taken.error() != errc::would_block) {
-        counted_.fail(taken.error().message());
-        co_return;
+      const byte_view message(source.next(source.count() % between_stamps == 0 ? now_ns() : 0), job_.size);
+      for (auto taken = server.send(message); !taken; taken = server.send(message)) {
+        if (taken.error() != errc::would_block) {
+          counted_.fail(taken.error().message());
+          co_return;
+        }
+        const auto writable = co_await me_.writable(server);
+        if (!writable) {
+          counted_.fail(writable.error().message());
+          co_return;
+        }
       }
-      const auto writable = co_await me_.writable(server);
-      if (!writable) {
-        counted_.fail(writable.error().message());
-        co_return;
-      }
+      counted_.sum += source.sum();
+      ++counted_.count;
     }
   }
 
@@ -131,8 +132,45 @@ class driver {
   }
   task<> requests() {
     scope callers(loop_);
-    for (std::uint64_t number = 0; number < job_.in_flight; ++number) callers.spawn(caller(number));
+    for (std::uint64_t number = 0; number < job_.in_flight; ++number) {
+      callers.spawn(job_.what == workload::streamed ? streamer(number) : caller(number));
+    }
     co_await callers.join();
+  }
+
+  // Piece by piece, as somebody does who has them one after the other; the answer is read once all are written.
+  task<> streamer(std::uint64_t number) {
+    payload sent;
+    sent.sequence = number << 32;
+    std::vector<payload> pieces(pieces_of_a_request);
+    for (;;) {
+      const std::int64_t began = now_ns();
+      if (measured_.is_over(began)) co_return;
+      auto rq = me_.start(servers_.front(), "echo");
+      if (!rq) {
+        counted_.fail(rq.error().message());
+        co_return;
+      }
+      for (payload& piece : pieces) {
+        piece = sent;
+        ++sent.sequence;
+        counted_.sum += sum_of(&piece);
+        const auto written = co_await rq->write(bytes_of(piece));
+        if (!written) {
+          counted_.fail(written.error().message());
+          co_return;
+        }
+      }
+      rq->finish();
+      const auto answer = co_await rq->read_all(pieces.size() * payload_bytes);
+      const std::int64_t ended = now_ns();
+      if (!answer || answer->size() != pieces.size() * payload_bytes || std::memcmp(answer->data(), pieces.data(), answer->size()) != 0) {
+        counted_.fail(answer ? "a wrong answer" : answer.error().message());
+        co_return;
+      }
+      measured_.took(ended - began);
+      measured_.arrived(ended, 1);
+    }
   }
 
   task<> bulk() {

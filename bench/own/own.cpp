@@ -14,9 +14,11 @@ loop_options loop_for(const job& of) {
 
 peer_options peer_for(const job& of) {
   peer_options options;
-  if (of.what == workload::requests && of.in_flight > options.wire.announced.channels_max) options.wire.announced.channels_max = 2'047;
+  if (of.in_flight > options.wire.announced.channels_max) options.wire.announced.channels_max = 2'047;
   return options;
 }
+
+bool can(const job& of) { return of.what <= workload::bulk || of.what == workload::echoes; }
 
 outcome run(const job& of) { return match(of, serve, drive); }
 

@@ -13,6 +13,7 @@
 //   echoes             one peer with many connections to the other
 namespace hawser::bench::own {
 
+bool can(const job& of);
 outcome run(const job& of);
 
 }  // namespace hawser::bench::own

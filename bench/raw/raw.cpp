@@ -7,12 +7,13 @@
 #include "raw/sockets.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace hawser::bench::raw {
 namespace {
 
 std::size_t receive_bytes_of(const job& of) {
-  return of.what == workload::bulk ? std::clamp(of.size, buffer_bytes, 4 * buffer_bytes) : buffer_bytes;
+  return is_large(of) ? std::clamp(std::bit_ceil(of.size), buffer_bytes, 4 * buffer_bytes) : buffer_bytes;
 }
 
 // One connection, and what serve() or drive() does with it.
@@ -69,14 +70,14 @@ void drive_job(const job& of, std::uint16_t port, tally& counted) {
   with_sockets(of, counted, [&] { return connect_to(port); }, of.engine == engine_kind::uring ? drive_echoes_by_uring : drive_echoes_by_epoll);
 }
 
+bool has_size(workload what) { return what == workload::stream || what == workload::bulk; }
+
 const char* complaint_about(const job& of) {
   if (of.measured.count() <= 0 || of.warm_up.count() < 0) return "there is no time to measure in";
   if (of.in_flight < 1 || of.in_flight > 65'536) return "in_flight is 1-65536";
-  if (of.what == workload::bulk && (of.size < 64 || of.size > (std::size_t{64} << 20))) return "a block has 64 bytes to 64 MiB";
-  if (of.what != workload::bulk && of.size != payload_bytes) return "messages have 64 bytes";
-  if (of.what == workload::echoes ? of.connections < 1 : of.connections != 1) return "only echoes have more or fewer than one connection";
-  if (of.what == workload::echoes && of.engine == engine_kind::none) return "many connections need an engine";
-  return nullptr;
+  if (of.connections < 1) return "there is no connection";
+  if (has_size(of.what) ? of.size < payload_bytes || of.size > (std::size_t{64} << 20) : of.size != payload_bytes) return "messages have 64 bytes, of stream and bulk up to 64 MiB";
+  return can(of) ? nullptr : "this engine has no baseline for it";
 }
 
 }  // namespace
@@ -85,6 +86,18 @@ std::string refusal(engine_kind engine) {
   if (engine != engine_kind::uring) return {};
   const auto tried = ring::make({.submissions = 8, .completions = 16, .buffers = 2, .buffer_bytes = 4096});
   return tried ? std::string() : tried.error();
+}
+
+bool can(const job& of) {
+  switch (of.what) {
+    case workload::pingpong:
+    case workload::stream:
+    case workload::requests:
+    case workload::streamed:
+    case workload::bulk: return of.connections == 1;
+    case workload::echoes: return of.engine != engine_kind::none;
+    default: return false;
+  }
 }
 
 outcome run(const job& of) {

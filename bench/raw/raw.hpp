@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/match.hpp"
+#include "common/payload.hpp"
 
 #include <cstddef>
 #include <string>
@@ -17,13 +18,20 @@
 //           and one enter a turn that submits, runs and reaps
 namespace hawser::bench::raw {
 
+using bench::payload;
+using bench::payload_bytes;
+using bench::sum_of;
+
 inline constexpr std::size_t buffer_bytes = std::size_t{64} << 10;
 
 // Why this machine cannot run the engine; empty: it can.
 std::string refusal(engine_kind engine);
 
-// One measurement of the job. Its limits: in_flight 1-65536, size of bulk 64 B - 64 MiB, one connection for all but echoes, which need
-// an engine.
+// Whether there is a baseline for this workload on this engine. Bare sockets: those with one connection; io_uring: those and echoes;
+// epoll: all.
+bool can(const job& of);
+
+// One measurement of the job. Its limits: in_flight 1-65536, sizes 64 B - 64 MiB in stream and bulk.
 outcome run(const job& of);
 
 }  // namespace hawser::bench::raw

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <deque>
 #include <optional>
+#include <utility>
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,13 +40,13 @@ class ring_wire final : public wire {
 
   bytes_view exchange(frame_writer& out) override {
     release();
+    out.taken(std::exchange(taken_bytes_, 0));
     if (unsent_bytes_ == 0 && out.bytes() != 0) begin_send(out.data(), out.bytes());
     while (arrived_.empty() && !ended()) {
       turn();
-      if (unsent_bytes_ < out.bytes()) {
-        out.taken(out.bytes() - unsent_bytes_);
-        if (unsent_bytes_ == 0 && arrived_.empty()) return {};       // there is room again
-      }
+      if (taken_bytes_ == 0) continue;
+      out.taken(std::exchange(taken_bytes_, 0));
+      if (unsent_bytes_ == 0 && arrived_.empty()) return {};         // there is room again
     }
     return next();
   }
@@ -66,6 +67,7 @@ class ring_wire final : public wire {
   void begin_send(const void* from, std::size_t bytes) {
     unsent_ = static_cast<const std::byte*>(from);
     unsent_bytes_ = bytes;
+    taken_bytes_ = 0;
     ring_->send(descriptor_, unsent_, unsent_bytes_, sending);
   }
 
@@ -84,6 +86,7 @@ class ring_wire final : public wire {
       return;
     }
     unsent_ += result;
+    taken_bytes_ += static_cast<std::size_t>(result);
     unsent_bytes_ -= static_cast<std::size_t>(result);
     if (unsent_bytes_ != 0) ring_->send(descriptor_, unsent_, unsent_bytes_, sending);
   }
@@ -121,6 +124,7 @@ class ring_wire final : public wire {
   bool has_stopped_ = false;               // the receive, and is to be armed again
   const std::byte* unsent_ = nullptr;      // of the send under way
   std::size_t unsent_bytes_ = 0;
+  std::size_t taken_bytes_ = 0;            // of it, and exchange() has not told its caller
 };
 
 }  // namespace

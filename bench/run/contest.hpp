@@ -16,13 +16,15 @@ struct contestant {
   std::string peer;                        // "raw", "hawser", or a library's name
   engine_kind engine = engine_kind::none;
   std::function<outcome(const job&)> run;
+  std::function<bool(const job&)> can = [](const job&) { return true; };
+  std::string version;                     // of a library
   std::string title() const { return engine == engine_kind::none ? peer : peer + " " + std::string(to_text(engine)); }
 };
 
 // What one contestant reached against another, round by round.
 struct ratio {
   std::string to;                          // the other's title
-  spread of;                               // of p50 when latency is what counts, else of the rate
+  spread of;                               // of the figure that counts
 };
 
 struct standing {
@@ -43,14 +45,15 @@ struct result_of_contest {
   job of;
   std::vector<standing> standings;         // in the order of the contestants
   double foreign_load = 0;                 // processor time of other programs per wall time of one core, while it lasted
-  std::string failure;                     // empty: every round was completed
+  std::vector<std::string> failures;       // of those who could not do it: they have no standing
 };
 
-// A ratio below 1 is the better one: smaller latencies.
-inline bool counts_latency(workload what) noexcept { return what == workload::pingpong; }
+// What a ratio is taken of; but for rates the smaller one is the better.
+inline figure counting(const job& of) noexcept { return traits_of(of.what).counts; }
 
-// `against(who)`: the titles of those that the ratios of `who` are taken to. `after_each` is called after every run.
+// Those of the contestants who can do the job, round by round; each hears of it before `before_each` run. The ratios of a contestant are
+// taken to `against(who)`: the titles of others, the baseline first; who is not there takes no part.
 result_of_contest hold(const job& of, const std::vector<contestant>& contestants, int rounds,
-    const std::function<std::vector<std::string>(const contestant& who)>& against, const std::function<void()>& after_each = {});
+    const std::function<std::vector<std::string>(const contestant& who)>& against, const std::function<void(const contestant& who)>& before_each = {});
 
 }  // namespace hawser::bench

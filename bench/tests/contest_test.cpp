@@ -46,7 +46,7 @@ TEST(match, tells_the_failure_of_a_side) {
 
 // Answers what it was given, one after the other.
 contestant reciting(std::string peer, engine_kind engine, std::vector<double> rates) {
-  return {std::move(peer), engine, [rates, at = std::size_t{0}](const job&) mutable -> outcome {
+  return {.peer = std::move(peer), .engine = engine, .run = [rates, at = std::size_t{0}](const job&) mutable -> outcome {
             sample one;
             one.per_second = rates[at++];
             one.p50_ns = static_cast<std::int64_t>(1e9 / one.per_second);
@@ -54,7 +54,7 @@ contestant reciting(std::string peer, engine_kind engine, std::vector<double> ra
             one.client_calls = 0.5;
             one.is_pinned = true;
             return one;
-          }};
+          }, .version = {}};
 }
 
 std::vector<contestant> two() {
@@ -67,7 +67,7 @@ TEST(contest, takes_ratios_pair_by_pair) {
   of.what = workload::stream;
   int runs = 0;
   const auto contestants = two();
-  const result_of_contest results = hold(of, contestants, 3, to_raw, [&] { ++runs; });
+  const result_of_contest results = hold(of, contestants, 3, to_raw, [&](const contestant&) { ++runs; });
   EXPECT_EQ(runs, 6);
   ASSERT_EQ(results.standings.size(), 2u);
   EXPECT_TRUE(results.standings[0].ratios.empty());
@@ -85,9 +85,20 @@ TEST(contest, of_round_trips_compares_their_medians) {
   EXPECT_NEAR(results.standings[1].ratios.at(0).of.median, 1.25, 1e-6);
 }
 
-TEST(contest, names_who_failed) {
-  const std::vector<contestant> contestants{{"raw", engine_kind::uring, [](const job&) -> outcome { return std::unexpected("server: gone"); }}};
-  EXPECT_EQ(hold(brief(), contestants, 3, to_raw).failure, "raw uring: server: gone");
+TEST(contest, goes_on_without_who_failed_and_says_why) {
+  std::vector<contestant> contestants = two();
+  contestants.push_back({.peer = "raw", .engine = engine_kind::uring, .run = [](const job&) -> outcome { return std::unexpected("server: gone"); }, .version = {}});
+  const result_of_contest results = hold(brief(), contestants, 3, to_raw);
+  EXPECT_EQ(results.failures, std::vector<std::string>{"raw uring: server: gone"});
+  EXPECT_EQ(results.standings.size(), 2u);
+}
+
+TEST(contest, leaves_out_who_cannot_do_it) {
+  std::vector<contestant> contestants = two();
+  contestants[1].can = [](const job&) { return false; };
+  const result_of_contest results = hold(brief(), contestants, 3, to_raw);
+  EXPECT_TRUE(results.failures.empty());
+  EXPECT_EQ(results.standings.size(), 1u);
 }
 
 TEST(contest, is_one_json_object_a_line_with_every_field) {

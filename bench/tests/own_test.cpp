@@ -16,6 +16,7 @@ TEST_P(own_run, books_balance) {
   if (!refused.empty()) GTEST_SKIP() << "io_uring refused: " << refused;
   job of = short_job(what, engine, wait_mode::block);
   if (what == workload::requests) of.in_flight = 1024;
+  if (what == workload::streamed) of.in_flight = 64;
   if (what == workload::bulk) of.size = raw::buffer_bytes;
   if (what == workload::echoes) of.connections = 300;
   const sample made = counted(run, of);
@@ -30,7 +31,7 @@ TEST_P(own_run, books_balance) {
 
 INSTANTIATE_TEST_SUITE_P(on, own_run,
     testing::Combine(testing::Values(engine_kind::epoll, engine_kind::uring),
-        testing::Values(workload::pingpong, workload::stream, workload::requests, workload::bulk, workload::echoes)),
+        testing::Values(workload::pingpong, workload::stream, workload::requests, workload::streamed, workload::bulk, workload::echoes)),
     [](const auto& instance) { return std::string(to_text(std::get<0>(instance.param))) + "_" + std::string(to_text(std::get<1>(instance.param))); });
 
 }  // namespace hawser::bench::own

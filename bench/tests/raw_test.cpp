@@ -34,15 +34,23 @@ TEST_P(raw_run, pingpong_books_balance) {
   EXPECT_NEAR(made.client_calls, calls, 0.2);
   EXPECT_NEAR(made.server_calls, calls, 0.2);
 }
-TEST_P(raw_run, stream_books_balance) {
-  const sample made = expect_sound_run(of(workload::stream));
-  EXPECT_LT(made.client_calls, 0.01) << "frames leave together";
+TEST_P(raw_run, stream_books_balance_for_small_and_large_messages) {
+  for (const std::size_t bytes : {64, 1000, 65'536, 1 << 20}) {
+    job work = of(workload::stream);
+    work.size = bytes;
+    const sample made = expect_sound_run(work);
+    if (bytes == 64 && work.wait == wait_mode::block) {
+      EXPECT_LT(made.client_calls, 0.01) << "frames leave together";
+    }
+  }
 }
 TEST_P(raw_run, requests_books_balance) {
-  for (const std::size_t in_flight : {1, 64}) {
-    job work = of(workload::requests);
-    work.in_flight = in_flight;
-    expect_sound_run(work);
+  for (const workload what : {workload::requests, workload::streamed}) {
+    for (const std::size_t in_flight : {1, 64, 1024}) {
+      job work = of(what);
+      work.in_flight = in_flight;
+      expect_sound_run(work);
+    }
   }
 }
 TEST_P(raw_run, more_requests_under_way_than_the_kernel_buffers_do_not_lock_up) {
@@ -61,7 +69,7 @@ TEST_P(raw_run, echoes_books_balance) {
   job work = of(workload::echoes);
   work.connections = 600;                  // more than there are receive buffers
   if (engine() == engine_kind::none) {
-    EXPECT_EQ(run(work).error(), "many connections need an engine");
+    EXPECT_EQ(run(work).error(), "this engine has no baseline for it");
     return;
   }
   const sample made = expect_sound_run(work);
@@ -120,9 +128,12 @@ TEST(raw_run_of, nonsense_is_refused) {
   };
   EXPECT_EQ(complaint([](job& of) { of.what = workload::requests, of.in_flight = 0; }), "in_flight is 1-65536");
   EXPECT_EQ(complaint([](job& of) { of.what = workload::requests, of.in_flight = 65'537; }), "in_flight is 1-65536");
-  EXPECT_EQ(complaint([](job& of) { of.what = workload::bulk, of.size = 8; }), "a block has 64 bytes to 64 MiB");
-  EXPECT_EQ(complaint([](job& of) { of.size = 65; }), "messages have 64 bytes");
-  EXPECT_EQ(complaint([](job& of) { of.connections = 2; }), "only echoes have more or fewer than one connection");
+  const char* sizes = "messages have 64 bytes, of stream and bulk up to 64 MiB";
+  EXPECT_EQ(complaint([](job& of) { of.what = workload::bulk, of.size = 8; }), sizes);
+  EXPECT_EQ(complaint([](job& of) { of.what = workload::stream, of.size = 65 << 20; }), sizes);
+  EXPECT_EQ(complaint([](job& of) { of.size = 65; }), sizes);
+  EXPECT_EQ(complaint([](job& of) { of.connections = 2; }), "this engine has no baseline for it");
+  EXPECT_EQ(complaint([](job& of) { of.measured = {}; }), "there is no time to measure in");
 }
 
 }  // namespace hawser::bench::raw

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "run/report.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <ostream>
+
+namespace hawser::bench {
+
+static nlohmann::json to_json(const ratio& one) { return {{"to", one.to}, {"ratio", one.of.median}, {"min", one.of.min}, {"max", one.of.max}}; }
+
+void print_json(std::ostream& out, const result_of_contest& results) {
+  const job& of = results.of;
+  for (const standing& one : results.standings) {
+    const auto median = [&](auto member, double unit = 1) { return spread_over(one, member, unit).median; };
+    const spread counted = one.over_rounds([&](const sample& s) { return figure_of(counting(of), s); });
+    nlohmann::ordered_json line = {{"workload", to_text(of.what)}, {"size", of.size}, {"in_flight", of.in_flight}, {"connections", of.connections},
+        {"peer", one.who->peer}, {"engine", to_text(one.who->engine)}, {"wait", to_text(of.wait)}, {"rate_per_s", median(&sample::per_second)},
+        {"bytes_per_s", median(&sample::bytes_per_second)}, {"p50_us", median(&sample::p50_ns, 1e3)}, {"p99_us", median(&sample::p99_ns, 1e3)},
+        {"baseline", nullptr}, {"ratio", nullptr}, {"runs", one.samples.size()}, {"min", counted.min}, {"max", counted.max},
+        {"figure", to_text(counting(of))}, {"ratios", nlohmann::json::array()}, {"p999_us", median(&sample::p999_ns, 1e3)},
+        {"client_cpu", median(&sample::client_cpu)}, {"server_cpu", median(&sample::server_cpu)}, {"pinned", all_pinned(one)},
+        {"congestion", one.samples.front().congestion}, {"foreign_load", results.foreign_load}};
+    if (!one.ratios.empty()) {
+      line["baseline"] = one.ratios.front().to;
+      line["ratio"] = one.ratios.front().of.median;
+      for (const ratio& r : one.ratios) line["ratios"].push_back(nlohmann::ordered_json(to_json(r)));
+    }
+    const double client_calls = median(&sample::client_calls);
+    if (client_calls > 0) line["syscalls_per_message"] = {{"client", client_calls}, {"server", median(&sample::server_calls)}};
+    if (of.what == workload::idle) {
+      line["resident_bytes"] = median(&sample::resident_bytes);
+      line["allocated_bytes"] = median(&sample::allocated_bytes);
+    }
+    out << line.dump() << '\n';
+  }
+  out.flush();
+}
+
+}  // namespace hawser::bench

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "run/report.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <ostream>
+
+namespace hawser::bench {
+namespace {
+
+std::string short_number(double value) {
+  char text[32];
+  if (value >= 1e9) std::snprintf(text, sizeof text, "%.2f G", value / 1e9);
+  else if (value >= 1e6) std::snprintf(text, sizeof text, "%.2f M", value / 1e6);
+  else if (value >= 1e3) std::snprintf(text, sizeof text, "%.1f k", value / 1e3);
+  else std::snprintf(text, sizeof text, "%.*f", value < 100 ? 1 : 0, value);
+  return text;
+}
+
+std::string cell(const result_of_contest& results, const standing& one) {
+  const spread counted = one.over_rounds([&](const sample& s) { return figure_of(counting(results.of), s); });
+  std::string text = short_number(counted.median);
+  if (one.ratios.empty()) return text;
+  char ratio_text[64];
+  const spread& ratio = one.ratios.front().of;
+  std::snprintf(ratio_text, sizeof ratio_text, ", %.2f (%.2f - %.2f)", ratio.median, ratio.min, ratio.max);
+  return text + ratio_text;
+}
+
+const char* unit_of(figure counts) {
+  switch (counts) {
+    case figure::p50: return "p50, us";
+    case figure::p99: return "p99, us";
+    case figure::memory: return "bytes";
+    case figure::rate: break;
+  }
+  return "a second";
+}
+
+}  // namespace
+
+// A row for each job, a column for each contestant: the figure, and its ratio to the baseline.
+void print_markdown(std::ostream& out, const std::vector<result_of_contest>& all) {
+  std::vector<std::string> titles;
+  for (const result_of_contest& results : all) {
+    for (const standing& one : results.standings) {
+      if (std::find(titles.begin(), titles.end(), one.who->title()) == titles.end()) titles.push_back(one.who->title());
+    }
+  }
+  out << "| work | |";
+  for (const std::string& title : titles) out << ' ' << title << " |";
+  out << "\n|---|---|";
+  for (std::size_t i = 0; i < titles.size(); ++i) out << "---|";
+  out << '\n';
+  for (const result_of_contest& results : all) {
+    out << "| " << title_of(results.of) << " | " << unit_of(counting(results.of)) << " |";
+    for (const std::string& title : titles) {
+      const auto found = std::find_if(results.standings.begin(), results.standings.end(), [&](const standing& one) { return one.who->title() == title; });
+      out << ' ' << (found == results.standings.end() ? "" : cell(results, *found)) << " |";
+    }
+    out << '\n';
+  }
+  out << "\nBehind each figure its ratio to the baseline (min - max): raw sockets on the same engine, else on epoll.\n";
+  out.flush();
+}
+
+}  // namespace hawser::bench

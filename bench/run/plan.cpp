@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "run/plan.hpp"
+
+#include "own/own.hpp"
+#include "raw/raw.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace hawser::bench {
+namespace {
+
+// The jobs of a workload: what it is done with at most one of, in each of these ways of waiting.
+struct entry {
+  workload what;
+  std::vector<wait_mode> waits;
+  std::size_t job::* varies = nullptr;
+  std::vector<std::size_t> values = {};
+};
+
+const std::vector<wait_mode> asleep{wait_mode::block}, both{wait_mode::block, wait_mode::spin};
+
+const std::vector<entry> everything{
+    {workload::pingpong, both},
+    {workload::stream, asleep, &job::size, {64, 1024, 64 << 10, 1 << 20}},
+    {workload::requests, both, &job::in_flight, {1, 64, 1024}},
+    {workload::streamed, both, &job::in_flight, {1, 64}},
+    {workload::bulk, asleep, &job::size, {64 << 10}},
+    {workload::beside, both},
+    {workload::echoes, asleep, &job::connections, {1'000, 9'900}},
+    {workload::fanout, asleep, &job::connections, {100, 1'000}},
+    {workload::idle, asleep, &job::connections, {9'900}},
+    {workload::connect, both},
+};
+const std::vector<entry> in_short{
+    {workload::pingpong, both},
+    {workload::stream, asleep, &job::size, {64, 64 << 10}},
+    {workload::requests, asleep, &job::in_flight, {64}},
+    {workload::streamed, asleep, &job::in_flight, {64}},
+    {workload::bulk, asleep, &job::size, {64 << 10}},
+    {workload::beside, asleep},
+    {workload::echoes, asleep, &job::connections, {1'000}},
+    {workload::fanout, asleep, &job::connections, {100}},
+    {workload::connect, asleep},
+};
+const std::set<std::string> best_known{"asio", "zeromq", "grpc"};
+
+template <class Value, class One>
+bool is_among(const std::vector<Value>& some, const One& one) { return std::find(some.begin(), some.end(), one) != some.end(); }
+
+std::vector<wait_mode> waits_of(const entry& one, const selection& wanted) {
+  if (wanted.waits.empty()) return one.waits;
+  std::vector<wait_mode> made;
+  std::copy_if(both.begin(), both.end(), std::back_inserter(made), [&](wait_mode wait) { return is_among(wanted.waits, to_text(wait)); });
+  return made;
+}
+
+std::vector<std::size_t> values_of(const entry& one, const selection& wanted) {
+  const auto& asked = one.varies == &job::size ? wanted.sizes : one.varies == &job::in_flight ? wanted.in_flight : wanted.connections;
+  if (!one.varies) return {0};
+  return asked.empty() ? one.values : asked;
+}
+
+}  // namespace
+
+std::vector<job> plan_of(const selection& wanted) {
+  std::vector<job> jobs;
+  for (const entry& one : wanted.quick ? in_short : everything) {
+    if (!wanted.workloads.empty() && !is_among(wanted.workloads, to_text(one.what))) continue;
+    for (const wait_mode wait : waits_of(one, wanted)) {
+      for (const std::size_t value : values_of(one, wanted)) {
+        job made;
+        made.what = one.what;
+        made.wait = wait;
+        made.measured = wanted.measured;
+        if (one.varies) made.*one.varies = value;
+        jobs.push_back(made);
+      }
+    }
+  }
+  return jobs;
+}
+
+std::vector<contestant> line_up(const std::vector<engine_kind>& engines, std::vector<contestant> others, bool quick) {
+  std::vector<contestant> all;
+  const auto add = [&](const char* peer, engine_kind engine, outcome (*run)(const job&), bool (*can)(const job&)) {
+    all.push_back({.peer = peer, .engine = engine, .run = run, .can = can, .version = {}});
+  };
+  add("raw", engine_kind::none, raw::run, raw::can);
+  for (const engine_kind engine : {engine_kind::epoll, engine_kind::uring}) {
+    // On epoll always: some baselines exist on it alone.
+    if (engine == engine_kind::epoll || is_among(engines, engine)) add("raw", engine, raw::run, raw::can);
+  }
+  for (const engine_kind engine : engines) add("hawser", engine, own::run, own::can);
+  for (contestant& other : others) {
+    if (!quick || best_known.contains(other.peer)) all.push_back(std::move(other));
+  }
+  return all;
+}
+
+std::vector<std::string> opponents_of(const contestant& who, const std::vector<contestant>& all) {
+  std::vector<std::string> titles;
+  const auto add = [&](std::string title) {
+    if (title != who.title() && !is_among(titles, title)) titles.push_back(std::move(title));
+  };
+  const bool ours = who.peer == "hawser";
+  if (ours) add("raw " + std::string(to_text(who.engine)));
+  add("raw epoll");
+  if (who.engine == engine_kind::uring) add(who.peer + " epoll");
+  if (ours || who.peer == "raw") add("raw");
+  for (const contestant& other : all) {
+    if (ours && other.peer != "hawser" && other.peer != "raw") add(other.title());
+  }
+  if (who.title() == "raw") titles.clear();
+  return titles;
+}
+
+}  // namespace hawser::bench
