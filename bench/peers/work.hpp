@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+
+#include "peers/side.hpp"
+#include "raw/raw.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+// The workloads without any I/O: what is sent next, and whether what came is right. A contestant moves the messages.
+namespace hawser::bench::peers {
+
+using raw::payload;
+using raw::payload_bytes;
+
+inline constexpr std::size_t block_bytes = std::size_t{64} << 10;     // of beside
+inline constexpr std::size_t pieces_of_a_stream = 64;                 // of streamed, each way
+inline constexpr std::size_t publication_bytes = 128;
+inline constexpr std::size_t publications_open = 64;                  // not yet confirmed by all
+
+// A message of this size is not part of the work and not counted. In one-way work it follows the last message, and is answered when
+// all before it was taken; in fanout the publisher ends with it, and subscribers confirm with it; in idle it means: measure now.
+inline constexpr std::size_t control_bytes = 8;
+
+inline bytes bytes_of(const payload& from) noexcept { return std::as_bytes(std::span(&from, 1)); }
+
+// The sum of a payload's words; its size is a multiple of 8. Four sums at once, because one waits for itself.
+inline std::uint64_t sum_of(bytes of) noexcept {
+  std::uint64_t sums[4] = {}, words[4];
+  const std::byte* at = of.data();
+  std::size_t left = of.size();
+  for (; left >= sizeof words; at += sizeof words, left -= sizeof words) {
+    std::memcpy(words, at, sizeof words);
+    for (int i = 0; i < 4; ++i) sums[i] += words[i];
+  }
+  for (; left >= 8; at += 8, left -= 8) {
+    std::memcpy(words, at, 8);
+    sums[0] += words[0];
+  }
+  return sums[0] + sums[1] + sums[2] + sums[3];
+}
+
+struct head {
+  std::uint64_t sequence = 0;
+  std::int64_t stamp_ns = 0;               // 0: this message carries no time
+};
+inline head head_of(bytes message) noexcept {
+  head got;
+  std::memcpy(&got, message.data(), sizeof got);
+  return got;
+}
+
+// -- servers
+
+// Books what a server receives, and says what it answers with: nothing, or the same message.
+class receiver {
+ public:
+  receiver(const job& of, ledger& books) : job_(of), books_(books) {
+    echoes_ = of.what != work::stream && of.what != work::beside;
+    clock_every_ = of.what == work::stream && of.size >= block_bytes ? 1 : 64;
+    if (of.what == work::idle) before_ = memory_now();
+  }
+
+  // True: send the message back.
+  bool take(bytes message) {
+    if (message.size() == control_bytes) return control();
+    if (!books_.measured.has_begun()) tick();
+    books_.sum += message.size() == payload_bytes ? raw::sum_of(message.data()) : sum_of(message);
+    ++books_.count;
+    if (--clock_in_ == 0) tick();
+    if (echoes_) return true;
+    if (job_.what == work::beside) return beside(message);
+    const head got = head_of(message);
+    if (got.sequence + 1 != books_.count || message.size() != job_.size) fail("the stream's messages are not in order");
+    if (got.stamp_ns != 0 && books_.measured.is_measuring()) books_.latency.record(now_ns() - got.stamp_ns);
+    return false;
+  }
+
+ private:
+  void tick() noexcept {
+    clock_in_ = clock_every_;
+    books_.begin();
+    const std::int64_t now = now_ns();
+    books_.measured.at(now, books_.count);
+    books_.bulk.at(now, blocks_ * block_bytes);
+  }
+
+  bool beside(bytes message) {
+    if (message.size() == payload_bytes) return true;
+    if (message.size() != block_bytes || head_of(message).sequence != blocks_) fail("the blocks are not in order");
+    ++blocks_;
+    return false;
+  }
+
+  bool control() {
+    if (job_.what == work::idle) {
+      const memory now = memory_now();
+      const auto many = static_cast<std::int64_t>(job_.connections);
+      books_.resident_bytes = (now.resident_bytes - before_.resident_bytes) / many;
+      books_.allocated_bytes = (now.allocated_bytes - before_.allocated_bytes) / many;
+      books_.notes = "resident_bytes: anonymous pages; allocated_bytes: malloc; both divided by connections";
+    }
+    tick();
+    books_.finish();
+    return true;
+  }
+
+  const job& job_;
+  ledger& books_;
+  bool echoes_;
+  unsigned clock_every_, clock_in_ = 1;
+  std::uint64_t blocks_ = 0;
+  memory before_;
+};
+
+// -- clients
+
+// Callers that each have at most one request under way, of `pieces` messages there and as many back. Answers of different callers may
+// come in any order.
+class asker {
+ public:
+  asker(const job& of, ledger& books, std::size_t pieces = 1) : books_(books), pieces_(pieces), callers_(of.in_flight) {
+    for (std::size_t i = callers_.size(); i-- > 0;) idle_.push_back(static_cast<std::uint32_t>(i));
+    books_.begin();
+    tick();
+  }
+
+  // Takes the time, by which requests are stamped and answers are measured. Once for what arrived together.
+  void tick() noexcept {
+    now_ = now_ns();
+    books_.measured.at(now_, requests_);
+  }
+  bool is_over() const noexcept { return books_.measured.is_over(now_); }
+  bool is_done() const noexcept { return is_over() && idle_.size() == callers_.size(); }
+
+  // A caller that begins a request now: none is idle, or the time is over.
+  std::optional<std::uint32_t> begin() {
+    if (idle_.empty() || is_over()) return std::nullopt;
+    const std::uint32_t caller = idle_.back();
+    idle_.pop_back();
+    callers_[caller].stamp_ns = now_;
+    return caller;
+  }
+  payload piece(std::uint32_t caller) noexcept {
+    payload made;
+    made.sequence = std::uint64_t{caller} << 32 | callers_[caller].asked++;
+    made.stamp_ns = callers_[caller].stamp_ns;
+    ++books_.count;
+    books_.sum += raw::sum_of(&made);
+    return made;
+  }
+  // Begin and piece for those that have one line of messages: all pieces of a request, then the next request.
+  std::optional<payload> next() {
+    if (left_ == 0) {
+      const auto began = begin();
+      if (!began) return std::nullopt;
+      current_ = *began;
+      left_ = pieces_;
+    }
+    --left_;
+    return piece(current_);
+  }
+
+  // Compares with what was sent. The caller whose request has now been answered altogether, if one has.
+  std::optional<std::uint32_t> take(bytes answer) {
+    payload got;
+    if (answer.size() != sizeof got) fail("an answer of another size");
+    std::memcpy(&got, answer.data(), sizeof got);
+    const std::uint64_t caller = got.sequence >> 32;
+    if (caller >= callers_.size()) fail("an answer to nobody");
+    state& of = callers_[caller];
+    const payload filler;
+    if (static_cast<std::uint32_t>(got.sequence) != of.answered || of.answered == of.asked || got.stamp_ns != of.stamp_ns ||
+        std::memcmp(got.filler, filler.filler, sizeof got.filler) != 0) fail("an answer is not what was sent");
+    if (++of.answered % pieces_ != 0) return std::nullopt;
+    ++requests_;
+    if (books_.measured.is_measuring()) books_.latency.record(now_ - of.stamp_ns);
+    idle_.push_back(static_cast<std::uint32_t>(caller));
+    return static_cast<std::uint32_t>(caller);
+  }
+
+ private:
+  struct state {
+    std::uint32_t asked = 0, answered = 0;
+    std::int64_t stamp_ns = 0;
+  };
+
+  ledger& books_;
+  std::size_t pieces_;
+  std::vector<state> callers_;
+  std::vector<std::uint32_t> idle_;
+  std::int64_t now_ = 0;
+  std::uint64_t requests_ = 0;
+  std::uint32_t current_ = 0;
+  std::size_t left_ = 0;                   // pieces of the current request
+};
+
+// Messages one way, until the time is over. One in each 64 KiB carries the time.
+class pourer {
+ public:
+  pourer(std::size_t size, ledger& books) : books_(books), message_(size), stamp_every_(std::max<std::size_t>(block_bytes / size, 1)) {
+    for (std::size_t i = 0; i < size; ++i) message_[i] = static_cast<std::byte>(i * 7);
+    std::memset(message_.data(), 0, sizeof(head));
+    base_ = sum_of(message_);
+    books_.begin();
+  }
+
+  // The next message, valid until the next call; empty when the time is over.
+  bytes next() noexcept {
+    head now;
+    if (--stamp_in_ == 0) {
+      stamp_in_ = stamp_every_;
+      now.stamp_ns = now_ns();
+      books_.bulk.at(now.stamp_ns, count_ * message_.size());
+      if (books_.bulk.is_over(now.stamp_ns)) {
+        stamp_in_ = 1;
+        return {};
+      }
+    }
+    now.sequence = count_++;
+    std::memcpy(message_.data(), &now, sizeof now);
+    books_.sum += base_ + now.sequence + static_cast<std::uint64_t>(now.stamp_ns);
+    ++books_.count;
+    return message_;
+  }
+  std::size_t size() const noexcept { return message_.size(); }
+
+ private:
+  ledger& books_;
+  std::vector<std::byte> message_;
+  std::size_t stamp_every_, stamp_in_ = 1;
+  std::uint64_t base_ = 0, count_ = 0;
+};
+
+// One message at a time on each connection, on `in_flight` of them at once, all in turn.
+class turns {
+ public:
+  turns(const job& of, ledger& books) : books_(books), sent_(of.connections), in_flight_max_(of.in_flight) {}
+
+  // The first time when all are connected.
+  void tick() noexcept {
+    books_.begin();
+    now_ = now_ns();
+    books_.measured.at(now_, answered_);
+  }
+  bool is_over() const noexcept { return books_.measured.is_over(now_); }
+  bool is_done() const noexcept { return is_over() && under_way_ == 0; }
+
+  struct turn {
+    std::size_t connection;
+    payload message;
+  };
+  // Whose turn it is: nobody's while enough are under way, or the next one still is, or the time is over.
+  std::optional<turn> next() {
+    if (under_way_ == in_flight_max_ || is_over() || sent_[at_].stamp_ns != 0) return std::nullopt;
+    turn made{at_, {}};
+    made.message.sequence = books_.count;
+    made.message.stamp_ns = now_;
+    sent_[at_] = {books_.count, now_};
+    books_.sum += raw::sum_of(&made.message);
+    ++books_.count;
+    ++under_way_;
+    if (++at_ == sent_.size()) at_ = 0;
+    return made;
+  }
+  void take(std::size_t connection, bytes answer) {
+    payload expected;
+    expected.sequence = sent_[connection].sequence;
+    expected.stamp_ns = sent_[connection].stamp_ns;
+    if (expected.stamp_ns == 0 || answer.size() != sizeof expected || std::memcmp(answer.data(), &expected, sizeof expected) != 0) {
+      fail("an answer is not what was sent");
+    }
+    sent_[connection].stamp_ns = 0;
+    if (books_.measured.is_measuring()) books_.latency.record(now_ - expected.stamp_ns);
+    ++answered_;
+    --under_way_;
+  }
+
+ private:
+  ledger& books_;
+  std::vector<head> sent_;                 // with a time: under way
+  std::size_t in_flight_max_, under_way_ = 0, at_ = 0;
+  std::uint64_t answered_ = 0;
+  std::int64_t now_ = 0;
+};
+
+// -- one to many
+
+// What the publisher sends to everybody, in a window of publications_open.
+class publisher {
+ public:
+  publisher(const job& of, ledger& books) : books_(books), many_(of.connections) {
+    for (std::size_t i = 0; i < sizeof message_; ++i) message_[i] = static_cast<std::byte>(i);
+    std::memset(message_, 0, sizeof(head));
+    base_ = sum_of(message_);
+  }
+
+  // Empty: the window is full, or the time is over.
+  bytes next() noexcept {
+    books_.begin();
+    if (published_ - confirmed_ == publications_open) return {};
+    const head now{published_, now_ns()};
+    books_.measured.at(now.stamp_ns, books_.count);
+    if (books_.measured.is_over(now.stamp_ns)) {
+      is_over_ = true;
+      return {};
+    }
+    std::memcpy(message_, &now, sizeof now);
+    ++published_;
+    books_.count += many_;
+    books_.sum += many_ * (base_ + now.sequence + static_cast<std::uint64_t>(now.stamp_ns));
+    return message_;
+  }
+  // From a control message of the subscribers.
+  void take(bytes confirmation) {
+    std::uint64_t all = 0;
+    if (confirmation.size() != sizeof all) fail("a confirmation of another size");
+    std::memcpy(&all, confirmation.data(), sizeof all);
+    if (all < confirmed_ || all > published_) fail("more was confirmed than published");
+    confirmed_ = all;
+  }
+  // Everything was confirmed and no more will come: time for the control message that ends it.
+  bool is_done() const noexcept { return is_over_ && confirmed_ == published_; }
+
+ private:
+  ledger& books_;
+  std::uint64_t many_, base_ = 0, published_ = 0, confirmed_ = 0;
+  bool is_over_ = false;
+  std::byte message_[publication_bytes];
+};
+
+// All subscribers, in one process.
+class subscribers {
+ public:
+  subscribers(const job& of, ledger& books) : books_(books), next_(of.connections) { books_.begin(); }
+
+  void tick() noexcept { books_.measured.at(now_ns(), books_.count); }
+  void take(std::size_t subscriber, bytes message) {
+    if (message.size() == control_bytes) {
+      ++ended_;
+      return;
+    }
+    if (message.size() != publication_bytes) fail("a publication of another size");
+    const head got = head_of(message);
+    if (got.sequence != next_[subscriber] || ended_ != 0) fail("a publication was lost");
+    ++next_[subscriber];
+    ++books_.count;
+    books_.sum += sum_of(message);
+    if (++seen_[got.sequence % publications_open] < next_.size()) return;
+    seen_[got.sequence % publications_open] = 0;
+    ++seen_by_all_;
+    if (books_.measured.is_measuring()) books_.latency.record(now_ns() - got.stamp_ns);
+  }
+  // Something new to confirm: how many publications all have.
+  std::optional<std::uint64_t> confirmation() noexcept {
+    if (seen_by_all_ == confirmed_) return std::nullopt;
+    return confirmed_ = seen_by_all_;
+  }
+  bool is_done() const noexcept { return ended_ == next_.size(); }
+
+ private:
+  ledger& books_;
+  std::vector<std::uint64_t> next_;        // publication of each subscriber
+  std::uint64_t seen_[publications_open] = {};
+  std::uint64_t seen_by_all_ = 0, confirmed_ = 0;
+  std::size_t ended_ = 0;
+};
+
+}  // namespace hawser::bench::peers
