@@ -149,6 +149,7 @@ task<> watch_input(side& here) {
 // Every message that came is taken, and the answers leave together.
 task<> serve_one(side& here, receiver& takes, socket_type socket) {
   wire with(std::move(socket), message_bytes_max(here.of), has_many_connections(here.of) ? small_inbox_bytes : buffer_bytes);
+  if (here.of.what == work::beside) with.socket.set_option(asio::socket_base::receive_buffer_size(received_bytes_beside));
   for (;;) {
     const bool more = co_await with.fill();
     if (!more) co_return;
@@ -299,8 +300,7 @@ class beside {
 
   task<> run() {
     with_ = co_await connect(here_);
-    // The queue is where a ping would wait, so it is kept short.
-    with_->socket.set_option(not_sent_low_water(static_cast<int>(block_bytes)));
+    with_->socket.set_option(not_sent_low_water(not_sent_bytes_beside));
     asks_.emplace(here_.of, here_.books);
     ping_ = asks_->next();
     here_.spawn(take_answers());
@@ -436,7 +436,7 @@ void drive(const job& of, ledger& books) {
 }
 
 constexpr offer offers[] = {{work::pingpong, true}, {work::stream, true}, {work::requests, true}, {work::streamed, true}, {work::echoes, true},
-    {work::beside, true}, {work::fanout, true}, {work::connect, true}, {work::idle, true}};
+    {work::beside, true}, {work::fanout, true}, {work::connect, true}, {work::idle, false}};
 
 }  // namespace
 }  // namespace hawser::bench::peers

@@ -15,6 +15,9 @@ using raw::payload;
 using raw::payload_bytes;
 
 inline constexpr std::size_t block_bytes = std::size_t{64} << 10;     // of beside
+// The queues of the kernel are where a ping waits beside bulk. Those who reach their sockets keep them short: TCP_NOTSENT_LOWAT of the
+// one that sends bulk, SO_RCVBUF of the other. Half of it halves the ping and costs bulk a third.
+inline constexpr int not_sent_bytes_beside = 16 << 10, received_bytes_beside = 128 << 10;
 inline constexpr std::size_t pieces_of_a_stream = 64;                 // of streamed, each way
 inline constexpr std::size_t publication_bytes = 128;
 inline constexpr std::size_t publications_open = 64;                  // not yet confirmed by all
