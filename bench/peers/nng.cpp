@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// nng: PAIR where there is one of each, REQ and REP with a context for each caller where a server has clients. Messages are passed on, not
+// copied: what was received is what is sent back.
+#include "peers/side.hpp"
+#include "peers/work.hpp"
+
+#include <nng/nng.h>
+#include <nng/protocol/pair0/pair.h>
+#include <nng/protocol/reqrep0/rep.h>
+#include <nng/protocol/reqrep0/req.h>
+
+#include <netinet/in.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace hawser::bench::peers {
+namespace {
+
+// Messages that a socket queues each way; the library allows 8,192. Beside bulk the queue is where a ping waits.
+constexpr std::size_t queued_bytes_max = std::size_t{4} << 20;
+constexpr int queued_max = 8192, queued_beside = 1;
+// More contexts than this make nothing faster.
+constexpr std::size_t serving_max = 256;
+
+void check(int result, const char* at) {
+  if (result != 0) fail(std::string(at) + ": " + ::nng_strerror(result));
+}
+
+class message {
+ public:
+  message() = default;
+  explicit message(nng_msg* taken) noexcept : inside_(taken) {}
+  explicit message(bytes of) {
+    check(::nng_msg_alloc(&inside_, of.size()), "message");
+    std::memcpy(::nng_msg_body(inside_), of.data(), of.size());
+  }
+  ~message() {
+    if (inside_ != nullptr) ::nng_msg_free(inside_);
+  }
+  message(message&& other) noexcept : inside_(std::exchange(other.inside_, nullptr)) {}
+  message& operator=(message&& other) noexcept {
+    std::swap(inside_, other.inside_);
+    return *this;
+  }
+  bytes all() const noexcept { return {static_cast<const std::byte*>(::nng_msg_body(inside_)), ::nng_msg_len(inside_)}; }
+  nng_msg* get() const noexcept { return inside_; }
+  nng_msg* release() noexcept { return std::exchange(inside_, nullptr); }
+
+ private:
+  nng_msg* inside_ = nullptr;
+};
+
+class socket_of {
+ public:
+  socket_of(int (*open)(nng_socket*), const job& of) {
+    check(open(&handle_), "socket");
+    check(::nng_socket_set_size(handle_, NNG_OPT_RECVMAXSZ, 0), "option");
+    if (open != ::nng_pair0_open) return;
+    const std::size_t size = of.what == work::stream ? of.size : payload_bytes;
+    const int queued = of.what == work::beside ? queued_beside : static_cast<int>(std::clamp<std::size_t>(queued_bytes_max / size, 4, queued_max));
+    check(::nng_socket_set_int(handle_, NNG_OPT_SENDBUF, queued), "option");
+    check(::nng_socket_set_int(handle_, NNG_OPT_RECVBUF, queued), "option");
+  }
+  ~socket_of() {
+    if (handle_.id != 0) ::nng_close(handle_);
+  }
+  socket_of(socket_of&& other) noexcept : handle_(std::exchange(other.handle_, nng_socket{0})) {}
+  socket_of& operator=(socket_of&&) = delete;
+
+  std::uint16_t listen() {
+    nng_listener listener;
+    check(::nng_listen(handle_, "tcp://127.0.0.1:0", &listener, 0), "listen");
+    nng_sockaddr address;
+    check(::nng_listener_get_addr(listener, NNG_OPT_LOCADDR, &address), "address");
+    return ntohs(address.s_in.sa_port);
+  }
+  void dial(std::uint16_t port) { check(::nng_dial(handle_, ("tcp://127.0.0.1:" + std::to_string(port)).c_str(), nullptr, 0), "dial"); }
+  // Takes the message.
+  void send(message&& of) {
+    const int result = ::nng_sendmsg(handle_, of.get(), 0);
+    if (result == 0) of.release();
+    check(result, "send");
+  }
+  void send(bytes of) { send(message(of)); }
+  // False: closed, or nothing now (with NNG_FLAG_NONBLOCK).
+  bool receive(message& to, int flags = 0) {
+    nng_msg* got = nullptr;
+    const int result = ::nng_recvmsg(handle_, &got, flags);
+    if (result == NNG_ECLOSED || result == NNG_EAGAIN) return false;
+    check(result, "receive");
+    to = message(got);
+    return true;
+  }
+  nng_socket get() const noexcept { return handle_; }
+
+ private:
+  nng_socket handle_;
+};
+
+// Callbacks come on threads of the library. Whoever works in them holds the lock; what fails there is told by wait().
+class outcome {
+ public:
+  std::mutex lock;
+
+  template <class Work>
+  void guarded(Work&& work) noexcept {
+    const std::lock_guard held(lock);
+    try {
+      work();
+    } catch (...) {
+      failed_ = std::current_exception();
+      over();
+    }
+  }
+  void over() noexcept {
+    is_over_ = true;
+    changed_.notify_all();
+  }
+  void wait() {
+    std::unique_lock held(lock);
+    changed_.wait(held, [this] { return is_over_; });
+    if (failed_) std::rethrow_exception(failed_);
+  }
+
+ private:
+  std::condition_variable changed_;
+  std::exception_ptr failed_;
+  bool is_over_ = false;
+};
+
+// A context with the one operation that it has under way.
+class talk {
+ public:
+  talk(const socket_of& on, void (*done)(void*), void* who) {
+    check(::nng_ctx_open(&context_, on.get()), "context");
+    check(::nng_aio_alloc(&operation_, done, who), "operation");
+  }
+  ~talk() {
+    ::nng_aio_stop(operation_);
+    ::nng_ctx_close(context_);
+    ::nng_aio_free(operation_);
+  }
+  talk(const talk&) = delete;
+  talk& operator=(const talk&) = delete;
+
+  void receive() { ::nng_ctx_recv(context_, operation_); }
+  void send(message of) {
+    ::nng_aio_set_msg(operation_, of.release());
+    ::nng_ctx_send(context_, operation_);
+  }
+  int result() const { return ::nng_aio_result(operation_); }
+  message received() { return message(::nng_aio_get_msg(operation_)); }
+
+ private:
+  nng_ctx context_;
+  nng_aio* operation_ = nullptr;
+};
+
+bool has_clients(const job& of) {
+  return of.what == work::requests || of.what == work::echoes || of.what == work::idle || of.what == work::connect;
+}
+
+// -- server
+
+void serve_pair(const job& of, ledger& books) {
+  socket_of with(::nng_pair0_open, of);
+  const input_watch watch([&with] { ::nng_close(with.get()); });
+  receiver takes(of, books);
+  announce(with.listen());
+  message got;
+  while (with.receive(got)) {
+    if (takes.take(got.all())) with.send(std::move(got));
+  }
+}
+
+class answering {
+ public:
+  answering(const socket_of& on, receiver& takes, outcome& shared)
+      : takes_(takes), shared_(shared), talk_(on, [](void* self) { static_cast<answering*>(self)->done(); }, this) {
+    talk_.receive();
+  }
+
+ private:
+  void done() {
+    shared_.guarded([this] {
+      if (talk_.result() == NNG_ECLOSED) return;
+      check(talk_.result(), is_sending_ ? "send" : "receive");
+      is_sending_ = !is_sending_;
+      if (!is_sending_) return talk_.receive();
+      message got = talk_.received();
+      takes_.take(got.all());
+      talk_.send(std::move(got));
+    });
+  }
+
+  receiver& takes_;
+  outcome& shared_;
+  bool is_sending_ = false;
+  talk talk_;
+};
+
+void serve_rep(const job& of, ledger& books) {
+  outcome shared;
+  receiver takes(of, books);
+  socket_of with(::nng_rep0_open, of);
+  const input_watch watch([&shared] { shared.guarded([&] { shared.over(); }); });
+  std::vector<std::unique_ptr<answering>> all;
+  for (std::size_t i = 0; i < std::min(of.in_flight, serving_max); ++i) all.push_back(std::make_unique<answering>(with, takes, shared));
+  announce(with.listen());
+  shared.wait();
+}
+
+void serve(const job& of, ledger& books) {
+  if (has_clients(of)) serve_rep(of, books);
+  else serve_pair(of, books);
+}
+
+// -- client
+
+void end(socket_of& with) {
+  const std::uint64_t word = 0;
+  with.send(std::as_bytes(std::span(&word, 1)));
+  message answer;
+  if (!with.receive(answer) || answer.all().size() != control_bytes) fail("the end was answered with something else");
+}
+
+void ask(const job& of, ledger& books, std::size_t pieces) {
+  socket_of with(::nng_pair0_open, of);
+  with.dial(of.port);
+  asker asks(of, books, pieces);
+  message answer;
+  while (!asks.is_done()) {
+    while (const auto next = asks.next()) with.send(bytes_of(*next));
+    with.receive(answer);
+    asks.tick();
+    asks.take(answer.all());
+    while (with.receive(answer, NNG_FLAG_NONBLOCK)) asks.take(answer.all());
+  }
+}
+
+class calling {
+ public:
+  calling(const socket_of& on, asker& asks, outcome& shared)
+      : asks_(asks), shared_(shared), talk_(on, [](void* self) { static_cast<calling*>(self)->done(); }, this) {
+    shared.guarded([this] { again(); });
+  }
+
+ private:
+  void again() {
+    const auto next = asks_.next();
+    if (next) talk_.send(message(bytes_of(*next)));
+    else if (asks_.is_done()) shared_.over();
+  }
+  void done() {
+    shared_.guarded([this] {
+      if (talk_.result() == NNG_ECLOSED) return;
+      check(talk_.result(), is_receiving_ ? "receive" : "send");
+      is_receiving_ = !is_receiving_;
+      if (is_receiving_) return talk_.receive();
+      const message answer = talk_.received();
+      asks_.tick();
+      asks_.take(answer.all());
+      again();
+    });
+  }
+
+  asker& asks_;
+  outcome& shared_;
+  bool is_receiving_ = false;
+  talk talk_;
+};
+
+void call(const job& of, ledger& books) {
+  outcome shared;
+  socket_of with(::nng_req0_open, of);
+  with.dial(of.port);
+  asker asks(of, books);
+  std::vector<std::unique_ptr<calling>> all;
+  for (std::size_t i = 0; i < of.in_flight; ++i) all.push_back(std::make_unique<calling>(with, asks, shared));
+  shared.wait();
+}
+
+void pour(const job& of, ledger& books) {
+  socket_of with(::nng_pair0_open, of);
+  with.dial(of.port);
+  pourer pours(of.size, books);
+  for (bytes next = pours.next(); !next.empty(); next = pours.next()) with.send(next);
+  end(with);
+}
+
+// Looks for the answer before each block; a ping goes ahead of it.
+void ask_beside(const job& of, ledger& books) {
+  socket_of with(::nng_pair0_open, of);
+  with.dial(of.port);
+  asker asks(of, books);
+  pourer pours(block_bytes, books);
+  with.send(bytes_of(*asks.next()));
+  message answer;
+  for (bytes block = pours.next(); !block.empty() || !asks.is_done(); block = pours.next()) {
+    while (with.receive(answer, block.empty() ? 0 : NNG_FLAG_NONBLOCK)) {
+      asks.tick();
+      asks.take(answer.all());
+      if (const auto next = asks.next()) with.send(bytes_of(*next));
+      if (asks.is_done()) break;
+    }
+    if (!block.empty()) with.send(block);
+  }
+  end(with);
+}
+
+void connect_again(const job& of, ledger& books) {
+  asker asks(of, books);
+  message answer;
+  while (!asks.is_done()) {
+    socket_of with(::nng_req0_open, of);
+    with.dial(of.port);
+    const auto next = asks.next();
+    if (!next) fail("a request is under way already");
+    with.send(bytes_of(*next));
+    with.receive(answer);
+    asks.tick();
+    asks.take(answer.all());
+  }
+}
+
+void stay(const job& of, ledger& books) {
+  books.begin();
+  std::vector<socket_of> all;
+  message answer;
+  for (std::size_t i = 0; i < of.connections; ++i) {
+    all.emplace_back(::nng_req0_open, of);
+    all.back().dial(of.port);
+    payload hello;
+    hello.sequence = i;
+    ++books.count;
+    books.sum += raw::sum_of(&hello);
+    all.back().send(bytes_of(hello));
+    all.back().receive(answer);
+    if (answer.all().size() != sizeof hello || std::memcmp(answer.all().data(), &hello, sizeof hello) != 0) fail("an answer is not what was sent");
+  }
+  end(all.front());
+}
+
+void drive(const job& of, ledger& books) {
+  switch (of.what) {
+    case work::pingpong: return ask(of, books, 1);
+    case work::streamed: return ask(of, books, pieces_of_a_stream);
+    case work::requests: return call(of, books);
+    case work::stream: return pour(of, books);
+    case work::beside: return ask_beside(of, books);
+    case work::connect: return connect_again(of, books);
+    case work::idle: return stay(of, books);
+    default: fail("not offered");
+  }
+}
+
+constexpr offer offers[] = {{work::pingpong}, {work::stream}, {work::requests}, {work::streamed}, {work::beside}, {work::connect}, {work::idle}};
+
+}  // namespace
+}  // namespace hawser::bench::peers
+
+int main(int argc, char** argv) {
+  using namespace hawser::bench::peers;
+  return run(argc, argv, {std::string("nng ") + ::nng_version(), offers, serve, drive});
+}
