@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // nng: PAIR where there is one of each, REQ and REP with a context for each caller where a server has clients. Messages are passed on, not
 // copied: what was received is what is sent back.
+#include "peers/outcome.hpp"
 #include "peers/side.hpp"
 #include "peers/work.hpp"
 
@@ -11,9 +12,7 @@
 
 #include <netinet/in.h>
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 namespace hawser::bench::peers {
@@ -98,37 +97,6 @@ class socket_of {
 
  private:
   nng_socket handle_;
-};
-
-// Callbacks come on threads of the library. Whoever works in them holds the lock; what fails there is told by wait().
-class outcome {
- public:
-  std::mutex lock;
-
-  template <class Work>
-  void guarded(Work&& work) noexcept {
-    const std::lock_guard held(lock);
-    try {
-      work();
-    } catch (...) {
-      failed_ = std::current_exception();
-      over();
-    }
-  }
-  void over() noexcept {
-    is_over_ = true;
-    changed_.notify_all();
-  }
-  void wait() {
-    std::unique_lock held(lock);
-    changed_.wait(held, [this] { return is_over_; });
-    if (failed_) std::rethrow_exception(failed_);
-  }
-
- private:
-  std::condition_variable changed_;
-  std::exception_ptr failed_;
-  bool is_over_ = false;
 };
 
 // A context with the one operation that it has under way.
