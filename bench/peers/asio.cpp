@@ -129,7 +129,7 @@ struct side {
 
 std::size_t message_bytes_max(const job& of) {
   return of.what == work::stream ? of.size : of.what == work::beside ? block_bytes
-                                                                    : publication_bytes;
+                                                                     : publication_bytes;
 }
 
 bool has_many_connections(const job& of) { return of.what == work::echoes || of.what == work::idle || of.what == work::connect; }
@@ -438,7 +438,7 @@ void drive(const job& of, ledger& books) {
 constexpr offer offers[] = {{work::pingpong, true}, {work::stream, true}, {work::requests, true}, {work::streamed, true}, {work::echoes, true},
     {work::beside, true}, {work::fanout, true}, {work::connect, true}, {work::idle, false}};
 
-}  // namespace
+}
 }  // namespace hawser::bench::peers
 
 int main(int argc, char** argv) {

@@ -226,7 +226,7 @@ std::string version() {
   return "Cap'n Proto " + std::to_string(CAPNP_VERSION_MAJOR) + '.' + std::to_string(CAPNP_VERSION_MINOR) + '.' + std::to_string(CAPNP_VERSION_MICRO);
 }
 
-}  // namespace
+}
 }  // namespace hawser::bench::peers
 
 int main(int argc, char** argv) {

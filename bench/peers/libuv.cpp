@@ -64,7 +64,7 @@ class side {
 
 std::size_t message_bytes_max(const job& of) {
   return of.what == work::stream ? of.size : of.what == work::beside ? block_bytes
-                                                                    : publication_bytes;
+                                                                     : publication_bytes;
 }
 
 // One connection. Its owner is told once for each read; the messages are in the inbox then.
@@ -91,13 +91,13 @@ class line {
     on_done_ = std::move(connected);
     connect_.data = this;
     check(::uv_tcp_connect(&connect_, &tcp_, reinterpret_cast<const sockaddr*>(&server), [](uv_connect_t* at, int result) {
-            auto* self = static_cast<line*>(at->data);
-            self->here_.guarded([&] {
-              check(result, "connect");
-              self->start();
-              self->done();
-            });
-          }),
+      auto* self = static_cast<line*>(at->data);
+      self->here_.guarded([&] {
+        check(result, "connect");
+        self->start();
+        self->done();
+      });
+    }),
         "connect");
   }
 
@@ -151,13 +151,13 @@ class line {
     on_done_ = std::move(written);
     is_writing_ = true;
     check(::uv_write(&write_, stream(), all, many, [](uv_write_t* at, int result) {
-            auto* self = static_cast<line*>(at->data);
-            self->is_writing_ = false;
-            self->here_.guarded([&] {
-              check(result, "write");
-              self->done();
-            });
-          }),
+      auto* self = static_cast<line*>(at->data);
+      self->is_writing_ = false;
+      self->here_.guarded([&] {
+        check(result, "write");
+        self->done();
+      });
+    }),
         "write");
   }
   bool is_writing() const noexcept { return is_writing_; }
@@ -280,19 +280,19 @@ class server {
     check(::uv_ip4_addr("127.0.0.1", 0, &address), "address");
     check(::uv_tcp_bind(&listener_, reinterpret_cast<const sockaddr*>(&address), 0), "bind");
     check(::uv_listen(reinterpret_cast<uv_stream_t*>(&listener_), 4096, [](uv_stream_t* at, int result) {
-            auto* self = static_cast<server*>(at->data);
-            self->here_.guarded([&] {
-              check(result, "listen");
-              self->accept();
-            });
-          }),
+      auto* self = static_cast<server*>(at->data);
+      self->here_.guarded([&] {
+        check(result, "listen");
+        self->accept();
+      });
+    }),
         "listen");
     check(::uv_poll_init(&here.loop, &input_, STDIN_FILENO), "input");
     input_.data = &here;
     check(::uv_poll_start(&input_, UV_READABLE | UV_DISCONNECT, [](uv_poll_t* at, int, int) {
-            char ignored[64];
-            if (::read(STDIN_FILENO, ignored, sizeof ignored) <= 0) static_cast<side*>(at->data)->stop();
-          }),
+      char ignored[64];
+      if (::read(STDIN_FILENO, ignored, sizeof ignored) <= 0) static_cast<side*>(at->data)->stop();
+    }),
         "input");
     int bytes = sizeof address;
     check(::uv_tcp_getsockname(&listener_, reinterpret_cast<sockaddr*>(&address), &bytes), "name");
@@ -555,7 +555,7 @@ void drive(const job& of, ledger& books) {
 constexpr offer offers[] = {{work::pingpong, true}, {work::stream, true}, {work::requests, true}, {work::streamed, true}, {work::echoes, true},
     {work::beside, true}, {work::fanout, true}, {work::connect, true}, {work::idle, false}};
 
-}  // namespace
+}
 }  // namespace hawser::bench::peers
 
 int main(int argc, char** argv) {

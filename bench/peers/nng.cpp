@@ -327,7 +327,7 @@ void drive(const job& of, ledger& books) {
 
 constexpr offer offers[] = {{work::pingpong}, {work::stream}, {work::requests}, {work::streamed}, {work::beside}, {work::connect}, {work::idle}};
 
-}  // namespace
+}
 }  // namespace hawser::bench::peers
 
 int main(int argc, char** argv) {

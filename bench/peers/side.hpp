@@ -23,7 +23,17 @@ namespace hawser::bench::peers {
 
 using bytes = std::span<const std::byte>;
 
-enum class work : std::uint8_t { pingpong, stream, requests, streamed, echoes, beside, fanout, connect, idle };
+enum class work : std::uint8_t {
+  pingpong,
+  stream,
+  requests,
+  streamed,
+  echoes,
+  beside,
+  fanout,
+  connect,
+  idle
+};
 
 struct job {
   work what = work::pingpong;

@@ -337,7 +337,7 @@ std::string version() {
   return "libzmq " + std::to_string(major) + '.' + std::to_string(minor) + '.' + std::to_string(patch);
 }
 
-}  // namespace
+}
 }  // namespace hawser::bench::peers
 
 int main(int argc, char** argv) {

@@ -188,5 +188,5 @@ std::vector<std::string> peers() {
 }
 INSTANTIATE_TEST_SUITE_P(peer, sides, testing::ValuesIn(peers()), [](const auto& of) { return of.param; });
 
-}  // namespace
+}
 }  // namespace hawser::bench::peers

@@ -163,5 +163,5 @@ TEST(meters, count_between_warm_up_and_end_only) {
   EXPECT_EQ(counts.ns(), 980);
 }
 
-}  // namespace
+}
 }  // namespace hawser::bench::peers
