@@ -361,7 +361,7 @@ task<> stay(side& here) {
     payload hello;
     hello.sequence = i;
     here.books.count += 1;
-    here.books.sum += raw::sum_of(&hello);
+    here.books.sum += sum_of(hello);
     all.back()->out.append(bytes_of(hello));
     co_await all.back()->flush();
     const bytes answer = co_await all.back()->message();

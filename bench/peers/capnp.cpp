@@ -198,7 +198,7 @@ void stay(side& here) {
     payload hello;
     hello.sequence = i;
     ++here.books.count;
-    here.books.sum += raw::sum_of(&hello);
+    here.books.sum += sum_of(hello);
     const auto answer = question_of(all.back()->contest, peers::bytes_of(hello)).send().wait(here.io.waitScope);
     const bytes got = bytes_of(answer.getMessage());
     if (got.size() != sizeof hello || std::memcmp(got.data(), &hello, sizeof hello) != 0) fail("an answer is not what was sent");

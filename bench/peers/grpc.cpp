@@ -295,7 +295,7 @@ void stay(const job& of, ledger& books) {
     payload hello;
     hello.sequence = i;
     ++books.count;
-    books.sum += raw::sum_of(&hello);
+    books.sum += sum_of(hello);
     ask_one(*all.back(), hello);
   }
   piece_type measure, answer;

@@ -497,7 +497,7 @@ class many {
 
   void greet() {
     hello_.sequence = here_.books.count++;
-    here_.books.sum += raw::sum_of(&hello_);
+    here_.books.sum += sum_of(hello_);
     all_.back()->send(bytes_of(hello_));
   }
   void greeted() {

@@ -304,7 +304,7 @@ void stay(const job& of, ledger& books) {
     payload hello;
     hello.sequence = i;
     ++books.count;
-    books.sum += raw::sum_of(&hello);
+    books.sum += sum_of(hello);
     all.back().send(bytes_of(hello));
     all.back().receive(answer);
     if (answer.all().size() != sizeof hello || std::memcmp(answer.all().data(), &hello, sizeof hello) != 0) fail("an answer is not what was sent");

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "peers/side.hpp"
-#include "raw/raw.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -11,8 +10,14 @@
 // The workloads without any I/O: what is sent next, and whether what came is right. A contestant moves the messages.
 namespace hawser::bench::peers {
 
-using raw::payload;
-using raw::payload_bytes;
+// A message of 64 bytes. The first word counts, the second is a time of now_ns or 0, the others are filler.
+struct payload {
+  std::uint64_t sequence = 0;
+  std::int64_t stamp_ns = 0;
+  std::uint64_t filler[6] = {1, 2, 3, 4, 5, 6};
+};
+inline constexpr std::size_t payload_bytes = 64;
+static_assert(sizeof(payload) == payload_bytes);
 
 inline constexpr std::size_t block_bytes = std::size_t{64} << 10;     // of beside
 // The queues of the kernel are where a ping waits beside bulk. Those who reach their sockets keep them short: TCP_NOTSENT_LOWAT of the
@@ -26,9 +31,14 @@ inline constexpr std::size_t publications_open = 64;                  // not yet
 // all before it was taken; in fanout the publisher ends with it, and subscribers confirm with it; in idle it means: measure now.
 inline constexpr std::size_t control_bytes = 8;
 
+inline std::uint64_t sum_of(const payload& of) noexcept {
+  std::uint64_t sum = of.sequence + static_cast<std::uint64_t>(of.stamp_ns);
+  for (const std::uint64_t word : of.filler) sum += word;
+  return sum;
+}
 inline bytes bytes_of(const payload& from) noexcept { return std::as_bytes(std::span(&from, 1)); }
 
-// The sum of a payload's words; its size is a multiple of 8. Four sums at once, because one waits for itself.
+// The sum of a message's words; its size is a multiple of 8. Four sums at once, because one waits for itself.
 inline std::uint64_t sum_of(bytes of) noexcept {
   std::uint64_t sums[4] = {}, words[4];
   const std::byte* at = of.data();
@@ -42,6 +52,12 @@ inline std::uint64_t sum_of(bytes of) noexcept {
     sums[0] += words[0];
   }
   return sums[0] + sums[1] + sums[2] + sums[3];
+}
+
+inline std::uint64_t sum_of(std::span<const std::byte, payload_bytes> of) noexcept {
+  payload made;
+  std::memcpy(&made, of.data(), sizeof made);
+  return sum_of(made);
 }
 
 struct head {
@@ -69,7 +85,7 @@ class receiver {
   bool take(bytes message) {
     if (message.size() == control_bytes) return control();
     if (!books_.measured.has_begun()) tick();
-    books_.sum += message.size() == payload_bytes ? raw::sum_of(message.data()) : sum_of(message);
+    books_.sum += message.size() == payload_bytes ? sum_of(message.first<payload_bytes>()) : sum_of(message);
     ++books_.count;
     if (--clock_in_ == 0) tick();
     if (echoes_) return true;
@@ -150,7 +166,7 @@ class asker {
     made.sequence = std::uint64_t{caller} << 32 | callers_[caller].asked++;
     made.stamp_ns = callers_[caller].stamp_ns;
     ++books_.count;
-    books_.sum += raw::sum_of(&made);
+    books_.sum += sum_of(made);
     return made;
   }
   // Begin and piece for those that have one line of messages: all pieces of a request, then the next request.
@@ -261,7 +277,7 @@ class turns {
     made.message.sequence = books_.count;
     made.message.stamp_ns = now_;
     sent_[at_] = {books_.count, now_};
-    books_.sum += raw::sum_of(&made.message);
+    books_.sum += sum_of(made.message);
     ++books_.count;
     ++under_way_;
     if (++at_ == sent_.size()) at_ = 0;

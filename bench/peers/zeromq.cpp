@@ -244,7 +244,7 @@ void greet(socket_of& with, std::uint64_t number, ledger& books) {
   payload hello;
   hello.sequence = number;
   ++books.count;
-  books.sum += raw::sum_of(&hello);
+  books.sum += sum_of(hello);
   with.send(bytes_of(hello));
   message answer;
   with.receive(answer);

@@ -70,7 +70,7 @@ TEST(askers, match_answers_in_any_order_and_notice_wrong_ones) {
   EXPECT_THROW(asks.take(bytes_of(second).subspan(1)), std::runtime_error);
   EXPECT_TRUE(asks.take(bytes_of(second)));
   EXPECT_EQ(books.count, 3u);
-  EXPECT_EQ(books.sum, raw::sum_of(&first) + raw::sum_of(&second) + raw::sum_of(&third));
+  EXPECT_EQ(books.sum, sum_of(first) + sum_of(second) + sum_of(third));
 }
 
 TEST(askers, send_all_pieces_of_a_request_before_the_next) {
