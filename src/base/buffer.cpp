@@ -27,7 +27,7 @@ namespace hawser::inline v0 {
 namespace detail {
 namespace {
 
-constexpr std::array<std::uint32_t, 6> class_capacity = {256, 1024, 4096, 16384, 65536, 262144};
+constexpr std::array<std::uint32_t, 8> class_capacity = {256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304};
 
 constexpr std::size_t class_of(std::size_t capacity) noexcept {
   std::size_t c = 0;

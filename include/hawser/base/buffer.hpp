@@ -18,7 +18,7 @@ class buffer_pool;
 
 namespace detail {
 struct pool_core;
-// Header in front of the bytes. Size classes: 256 B, 1 KiB, 4 KiB, 16 KiB, 64 KiB, 256 KiB (capacity, without the header);
+// Header in front of the bytes. Size classes: 256 B, 1 KiB, 4 KiB ... each four times the one before, to 4 MiB (capacity, without the header);
 // larger ones come from the heap and return to it.
 struct segment {
   pool_core* pool;
