@@ -93,6 +93,7 @@ class HAWSER_API link final : private io::socket_events, private io::flushable, 
   void begin(io::socket_id id);
   void lose(std::error_code reason);
   void send_more(instant now);
+  std::size_t take_sent();
   void finish_draining();
   void arm_earliest();
   void finish_with(std::error_code reason);

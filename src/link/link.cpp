@@ -141,8 +141,20 @@ void link::transmit_later() noexcept {
 void link::transmit_now() {
   // A stage may be in the middle of the input that this comes from.
   if (state_ != state::open || in_flight_bytes_ != 0 || (parts_ && !parts_->stages.empty())) return;
-  send_more(loop_->now());
-  if (in_flight_bytes_ != 0) loop_->engine().submit();
+  const instant now = loop_->now();
+  send_more(now);
+  if (in_flight_bytes_ == 0) return;
+  if (const std::size_t taken = take_sent()) protocol_->handle_sent(now, taken);
+  else loop_->engine().submit();
+}
+
+// What an engine that sends at once has taken of what was just sent.
+std::size_t link::take_sent() {
+  if (in_flight_bytes_ == 0 || (parts_ && !parts_->stages.empty()) || !loop_->engine().take_sent(socket_)) return 0;
+  const std::size_t bytes = in_flight_bytes_;
+  in_flight_bytes_ = 0;
+  bytes_sent_ += bytes;
+  return bytes;
 }
 
 void link::flush() {
@@ -150,7 +162,9 @@ void link::flush() {
   if (state_ != state::open && state_ != state::draining) return;
   const instant now = loop_->now();
   if (in_flight_bytes_ == 0) send_more(now);
-  if (state_ == state::open) arm_earliest();
+  if (state_ != state::open) return;
+  arm_earliest();
+  if (const std::size_t taken = take_sent()) protocol_->handle_sent(now, taken);
 }
 
 void link::send_more(instant now) {

@@ -224,7 +224,8 @@ std::size_t peer_connection::poll_transmit(instant now, chain& out, std::size_t 
 void peer_connection::handle_sent(instant now, std::size_t bytes) {
   if (!wire_) return;
   wire_->handle_sent(now, bytes);
-  drain();
+  // Mostly there is nothing more to say or to hear.
+  if (phase_ != phase::open || wire_->event_due() || wire_->wants_transmit()) drain();
 }
 
 void peer_connection::handle_timeout(instant now) {

@@ -115,39 +115,28 @@ std::vector<ref<peer_connection>> peer_core::alive() {
 
 void peer_core::register_open(peer_connection& one) {
   ++open_count_;
-  if (!one.name().empty()) by_name_.emplace(one.name(), &one);
-  by_id_.emplace(one.id(), &one);
+  if (!one.name().empty()) by_name_.emplace(std::pair(one.name(), one.number()), &one);
+  by_id_.emplace(std::pair(one.id(), one.number()), &one);
+}
+
+void peer_core::unregister(peer_connection& one) {
+  --open_count_;
+  if (!one.name().empty()) by_name_.erase({one.name(), one.number()});
+  by_id_.erase({one.id(), one.number()});
 }
 
 namespace {
 
-template <class Map, class Key>
-void erase_one(Map& map, const Key& key, const peer_connection* one) {
-  const auto [first, last] = map.equal_range(key);
-  for (auto it = first; it != last; ++it) {
-    if (it->second == one) return static_cast<void>(map.erase(it));
-  }
-}
-
-// Of several the oldest that is open, wherever the table has put it; one that is closing only when no other is left.
+// Of several the oldest that is open; one that is closing only when no other is left.
 template <class Map, class Key>
 peer_connection* oldest(const Map& map, const Key& key) {
-  peer_connection* found = nullptr;
-  const auto [first, last] = map.equal_range(key);
-  for (auto it = first; it != last; ++it) {
-    peer_connection* const one = it->second;
-    if (!found || one->is_open() > found->is_open() || (one->is_open() == found->is_open() && one->number() < found->number())) found = one;
-  }
-  return found;
+  const auto first = map.lower_bound({key, 0});
+  for (auto it = first; it != map.end() && it->first.first == key; ++it)
+    if (it->second->is_open()) return it->second;
+  return first != map.end() && first->first.first == key ? first->second : nullptr;
 }
 
 }  // namespace
-
-void peer_core::unregister(peer_connection& one) {
-  --open_count_;
-  if (!one.name().empty()) erase_one(by_name_, one.name(), &one);
-  erase_one(by_id_, one.id(), &one);
-}
 
 peer_connection* peer_core::find(std::string_view name) const noexcept { return oldest(by_name_, name); }
 peer_connection* peer_core::find(const peer_id& id) const noexcept { return oldest(by_id_, id); }
@@ -155,7 +144,7 @@ peer_connection* peer_core::find(const peer_id& id) const noexcept { return olde
 std::vector<connection> peer_core::connections() const {
   std::vector<connection> all;
   all.reserve(open_count_);
-  for (const auto& [id, one] : by_id_)
+  for (const auto& [key, one] : by_id_)
     if (one->is_open()) all.push_back(peer_connection::handle(one));
   std::sort(all.begin(), all.end(), [](const connection& a, const connection& b) { return a.number() < b.number(); });
   return all;

@@ -12,9 +12,10 @@
 #include <hawser/proto/connection.hpp>
 #include <hawser/proto/tlv.hpp>
 
+#include <map>
 #include <memory>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace hawser::inline v0::detail {
@@ -113,11 +114,9 @@ class peer_core final : public counted<peer_core> {
   std::error_code listen_error_;
   std::vector<std::unique_ptr<doorway>> doorways_;
   intrusive_list<connection_node> connections_;
-  std::unordered_multimap<std::string_view, peer_connection*> by_name_;
-  struct id_hash {
-    std::size_t operator()(const peer_id& id) const noexcept { return load_le<std::size_t>(id.data()); }
-  };
-  std::unordered_multimap<peer_id, peer_connection*, id_hash> by_id_;
+  // By name or id and, among several, by age: those of one peer may be thousands, and what strangers choose makes no chain of a hash.
+  std::map<std::pair<std::string_view, std::uint64_t>, peer_connection*> by_name_;
+  std::map<std::pair<peer_id, std::uint64_t>, peer_connection*> by_id_;
   ref<self_pair> self_;
   operation_registry operations_;
   ref<handler_record> on_stream_;

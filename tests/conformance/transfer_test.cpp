@@ -19,6 +19,35 @@ TEST_P(engine_rules, bytes_arrive_in_order_and_one_send_is_told_once) {
   EXPECT_EQ(two.near->log, "connected sent bytes ");
 }
 
+TEST_P(engine_rules, a_send_that_was_taken_at_once_ends_by_asking_or_by_being_told_and_never_by_both) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  EXPECT_FALSE(client().engine().take_sent(two.near->id)) << "nothing was sent";
+  std::size_t asked = 0;
+  std::string expected;
+  for (int i = 0; i < 100; ++i) {
+    const std::string text = pattern(static_cast<std::size_t>(i) * 37 + 1);
+    expected += text;
+    two.near->send(text);
+    const std::size_t told = two.near->sends;
+    if (i % 3 != 0 && client().engine().take_sent(two.near->id)) {
+      ++asked;
+      EXPECT_FALSE(client().engine().take_sent(two.near->id)) << "it had ended";
+    } else {
+      ASSERT_TRUE(drive([&] { return two.near->sends == told + 1; }));
+    }
+    EXPECT_EQ(two.near->sends + asked, static_cast<std::size_t>(i) + 1);
+  }
+  ASSERT_TRUE(drive([&] { return two.far->got.size() == expected.size(); }));
+  EXPECT_EQ(two.far->got, expected);
+  if (engine().name == "epoll") EXPECT_EQ(asked, 66u) << "a small send into an empty socket is taken at once";
+  // What the socket does not take at once is told.
+  two.near->send(pattern(15 << 20));
+  EXPECT_FALSE(client().engine().take_sent(two.near->id));
+  const std::size_t told = two.near->sends;
+  ASSERT_TRUE(drive([&] { return two.near->sends == told + 1; }));
+}
+
 // A turn that finds nothing is one system call; a message is a turn at either end, and on epoll a send and a receive besides.
 TEST_P(engine_rules, system_calls_are_counted_one_by_one) {
   pair two = connect_pair();

@@ -22,7 +22,7 @@
 //   E2  After close() or abort() no handler is called for that socket again; what the kernel still holds drains in the background.
 //   E3  Bytes arrive in order; a byte_view is valid for the call only.
 //   E4  One send is in flight per socket: send() is allowed when none is, and on_sent() ends it once, when its last byte has been
-//       taken by the transport.
+//       taken by the transport; or take_sent() does, when that is so already.
 //   E5  on_failed() comes at most once and is the last call for the socket; what had arrived before is delivered first. While
 //       receiving is paused a reset is told only to a socket whose send can no longer complete (what arrived is lost then);
 //       otherwise it waits, behind what arrived, for resume_receiving(). The owner still calls close().
@@ -139,6 +139,9 @@ class engine {
   virtual result<socket_id> connect(const endpoint& where, const socket_options& options, socket_events& events) = 0;
   // Takes the chain (which becomes empty). While connecting it waits for the connection, as shutdown_sending() does. See E4.
   virtual void send(socket_id id, chain& bytes) = 0;
+  // True: the last byte of the send in flight had been taken, the send has ended with this call, and no on_sent() comes. For owners that
+  // have just sent: an engine whose sends complete at once spares them a turn. False: on_sent() will tell.
+  virtual bool take_sent([[maybe_unused]] socket_id id) { return false; }
   // Stops and restarts on_bytes() and on_end(). A buffer that is being handed out is not interrupted. See E5 for resets.
   virtual void pause_receiving(socket_id id) = 0;
   virtual void resume_receiving(socket_id id) = 0;

@@ -22,9 +22,9 @@ class protocol {
   // close(). Otherwise the connection is lost, and on_link_closed(reason) follows at the end of this turn.
   virtual void handle_end(instant now, std::error_code reason) = 0;
   // Moves up to max_bytes to the end of `out`, which has room for some chunks; returns how many bytes. Asked at the end of each turn in
-  // which the link was marked (input came, a send was taken, transmit_later()).
+  // which the link was marked: input came, a send was taken that took its time, or transmit_later().
   virtual std::size_t poll_transmit(instant now, chain& out, std::size_t max_bytes) = 0;
-  // The transport took that many of the bytes that poll_transmit() gave.
+  // The transport took that many of the bytes that poll_transmit() gave, maybe at once. Whoever has more says transmit_later().
   virtual void handle_sent(instant now, std::size_t bytes) = 0;
   virtual void handle_timeout(instant now) = 0;
   // When handle_timeout() wants to be called: `never` for not at all. Asked after everything that may have changed it.

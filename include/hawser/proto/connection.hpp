@@ -119,6 +119,7 @@ class HAWSER_API connection {
 
   // -- output
   bool poll_event(event& out);
+  bool event_due() const noexcept;                     // poll_event() would give something that no input led to
   // Takes the next event if it is a message on channel 1 that lies whole in what handle_bytes() was given, without the making of an
   // event; returns its cost, 0: ask poll_event(). The bytes are valid as an event's are; costs of several may be consumed at once.
   std::uint32_t poll_message(byte_view& out);

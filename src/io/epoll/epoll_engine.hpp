@@ -27,6 +27,7 @@ class epoll_engine final : public kernel_engine {
 
   using kernel_engine::close;
   void send(socket_id id, chain& bytes) override;
+  bool take_sent(socket_id id) override;
   void pause_receiving(socket_id id) override;
   void resume_receiving(socket_id id) override;
   void close(socket_id id) override;

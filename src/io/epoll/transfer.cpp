@@ -11,17 +11,22 @@
 namespace hawser::inline v0::io {
 namespace {
 
+ssize_t write_some(int fd, const chain& bytes) noexcept {
+  const std::size_t count = bytes.count();
+  if (count == 1) return ::send(fd, bytes[0].data(), bytes[0].size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  iovec pieces[chain::slots];
+  for (std::size_t i = 0; i < count; ++i) pieces[i] = {const_cast<std::byte*>(bytes[i].data()), bytes[i].size()};
+  msghdr message{};
+  message.msg_iov = pieces;
+  message.msg_iovlen = count;
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 // Hands the kernel as much of the chain as it takes. 0: all of it; EAGAIN: the rest has to wait; else why it failed.
 int write_out(int fd, chain& bytes, std::uint64_t& system_calls) noexcept {
   while (!bytes.empty()) {
-    iovec pieces[chain::slots];
-    const std::size_t count = bytes.count();
-    for (std::size_t i = 0; i < count; ++i) pieces[i] = {const_cast<std::byte*>(bytes[i].data()), bytes[i].size()};
-    msghdr message{};
-    message.msg_iov = pieces;
-    message.msg_iovlen = count;
     ++system_calls;
-    const ssize_t taken = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t taken = write_some(fd, bytes);
     if (taken < 0) {
       if (errno == EINTR) continue;
       return errno == EWOULDBLOCK ? EAGAIN : errno;
@@ -58,6 +63,14 @@ void epoll_engine::send(socket_id id, chain& bytes) {
     s->error = error;
     enqueue(id.index, *s);
   }
+}
+
+bool epoll_engine::take_sent(socket_id id) {
+  socket_slot* s = live(id);
+  if (!s || !s->sent || s->error != 0 || s->phase != socket_phase::open || s->end_wanted || !dequeue_newest(id, *s)) return false;
+  s->sent = false;
+  s->send_bytes = 0;
+  return true;
 }
 
 // Goes on with the send in flight. True when it is done; a failure is left in the slot's error.

@@ -137,6 +137,13 @@ void kernel_engine::enqueue(std::uint32_t index, socket_slot& s) {
   ready_.push_back(id_of(index, s));
 }
 
+bool kernel_engine::dequeue_newest(socket_id id, socket_slot& s) noexcept {
+  if (!s.queued || ready_.empty() || ready_.back() != id) return false;
+  ready_.pop_back();
+  s.queued = false;
+  return true;
+}
+
 std::size_t kernel_engine::hand_out(std::size_t count) {
   if (count == 0) return 0;
   telling_.assign(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(count));

@@ -74,6 +74,8 @@ class kernel_engine : public engine {
   static socket_id id_of(std::uint32_t index, const socket_slot& s) noexcept { return {index, s.generation}; }
   // Puts the socket into the list of what the next turn hands out.
   void enqueue(std::uint32_t index, socket_slot& s);
+  // Takes it out again, if it is the newest there.
+  bool dequeue_newest(socket_id id, socket_slot& s) noexcept;
   // Hands out the first `count` of that list.
   std::size_t hand_out(std::size_t count);
   std::size_t ready_count() const noexcept { return ready_.size(); }

@@ -39,6 +39,8 @@ bool connection::poll_first(event& out) {
   return p.parse_data(out) == parts::progress::event;
 }
 
+bool connection::event_due() const noexcept { return parts_->has_events(); }
+
 std::size_t connection::unparsed_bytes() const noexcept { return parts_->in.size() + parts_->in_after.size(); }
 
 // Whatever is not the plain case is left to poll_event(), which finds everything as it was.

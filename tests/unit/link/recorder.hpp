@@ -44,6 +44,7 @@ struct recorder final : protocol {
   }
   void handle_sent(instant, std::size_t bytes) override {
     sent += bytes;
+    if (given < outgoing.size()) wire->transmit_later();
     tell("sent");
   }
   void handle_timeout(instant now) override {
