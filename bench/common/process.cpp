@@ -3,7 +3,10 @@
 
 #include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <string>
 
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
@@ -34,6 +37,17 @@ void congestion_of_sockets(char (&name)[16]) noexcept {
     }
     std::memcpy(name, one, sizeof one);
   }
+}
+
+memory memory_now() {
+  memory now;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("RssAnon:")) now.resident_bytes = std::stoll(line.substr(8)) * 1024;
+  }
+  const struct mallinfo2 given = ::mallinfo2();
+  now.allocated_bytes = static_cast<std::int64_t>(given.uordblks + given.hblkhd);
+  return now;
 }
 
 }  // namespace hawser::bench

@@ -4,6 +4,7 @@
 #include "common/clock.hpp"
 #include "common/histogram.hpp"
 #include "common/job.hpp"
+#include "common/process.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -32,6 +33,14 @@ struct tally {
   }
   bool failed() const noexcept { return failure[0] != 0; }
 };
+
+// What each of so many connections has cost since.
+inline void growth_of(const memory& before, std::size_t connections, tally& counted) {
+  const memory now = memory_now();
+  const auto each = static_cast<std::int64_t>(connections);
+  counted.resident_bytes = (now.resident_bytes - before.resident_bytes) / each;
+  counted.allocated_bytes = (now.allocated_bytes - before.allocated_bytes) / each;
+}
 
 // Counts what arrives into a tally. The measurement begins with the first arrival after the warm-up, and ends with the time.
 class meter {

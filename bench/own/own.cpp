@@ -18,8 +18,6 @@ peer_options peer_for(const job& of) {
   return options;
 }
 
-bool can(const job& of) { return of.what <= workload::bulk || of.what == workload::echoes; }
-
 outcome run(const job& of) { return match(of, serve, drive); }
 
 }  // namespace hawser::bench::own

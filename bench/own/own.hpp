@@ -10,10 +10,11 @@
 //   requests           a body of 64 bytes, a coroutine handler that echoes it, one caller for each that is under way. Beyond 256 channels
 //                      both sides raise channels_max to 2,047 (the excess waits in the caller's queue)
 //   bulk               one stream of bytes, written in blocks that are shared, not copied, and read as they come
-//   echoes             one peer with many connections to the other
+//   streamed           pieces written one after the other into a request, and its answer read when it has come
+//   beside             messages and one such stream
+//   echoes, fanout, idle   one peer with many connections to the other; a publication is a send on each
 namespace hawser::bench::own {
 
-bool can(const job& of);
 outcome run(const job& of);
 
 }  // namespace hawser::bench::own

@@ -2,34 +2,39 @@
 #include "common/process.hpp"
 #include "own/sides.hpp"
 
+#include <memory>
 #include <optional>
+#include <vector>
 
 namespace hawser::bench::own {
 namespace {
 
 class service final : public peer_hooks {
  public:
-  service(loop& on, const job& of, tally& counted) : loop_(on), job_(of), counted_(counted), measured_(of, counted), peer_(on, options(of)) {
-    if (of.what == workload::stream) {
-      peer_.on_message([this](connection&, byte_view message) { check(message); });
-    } else {
-      peer_.on_message([this](connection& from, byte_view message) { answer(from, message); });
+  service(loop& on, const job& of, tally& counted) : loop_(on), job_(of), counted_(counted), measured_(of, counted), peer_(on, options(of)), before_(memory_now()) {
+    switch (of.what) {
+      case workload::stream: peer_.on_message([this](connection&, byte_view message) { check(message); }); break;
+      case workload::fanout: peer_.on_message([this](connection&, byte_view message) { confirm(message); }); break;
+      default: peer_.on_message([this](connection& from, byte_view message) { answer(from, message); });
     }
     peer_.on("echo", [this](request& rq) { return echo(rq); });
-    peer_.on_stream([this](channel& from) { return swallow(from); });
+    peer_.on_stream([this](channel& from) { return job_.what == workload::beside ? sum_up(from) : swallow(from); });
   }
   std::uint16_t port() const { return peer_.local_endpoint().port(); }
 
-  void connected(connection&) override {
-    if (++open_ == job_.connections) {
-      congestion_of_sockets(counted_.congestion);
-      spent_.emplace(loop_);
-    }
+  void connected(connection& one) override {
+    ++open_;
+    if (job_.what == workload::fanout) subscribers_.push_back(one);
+    if (spent_ || open_ < job_.connections) return;
+    congestion_of_sockets(counted_.congestion);
+    spent_.emplace(loop_);
   }
+  // What ending the others takes is not to be measured. In connect they come one after the other, until one says that it is the last.
   void disconnected(connection&, std::error_code) override {
-    if (spent_) spent_->tell(counted_);
-    spent_.reset();                        // what ending the others takes is not to be measured
-    if (--open_ == 0) loop_.stop();
+    --open_;
+    const bool one_by_one = job_.what == workload::connect;
+    if (one_by_one || open_ + 1 == job_.connections) spent_->tell(counted_);
+    if (open_ == 0 && (!one_by_one || is_over_)) loop_.stop();
   }
 
  private:
@@ -42,11 +47,57 @@ class service final : public peer_hooks {
 
   void count(byte_view message) { counted_.sum += message.size() == payload_bytes ? sum_of(message.data()) : sum_of(message); }
 
+  // -- messages
+
   void answer(connection& from, byte_view message) {
-    count(message);
-    ++counted_.count;
+    if (message.size() == control_bytes) {
+      is_over_ = true;
+      growth_of(before_, job_.connections, counted_);
+    } else {
+      count(message);
+      ++counted_.count;
+    }
     if (!from.send(message)) counted_.fail("an answer could not be sent");
   }
+
+  void check(byte_view message) {
+    payload_head got;
+    if (message.size() != job_.size) return counted_.fail("a message of a wrong size");
+    count(message);
+    std::memcpy(&got, message.data(), sizeof got);
+    if (got.sequence != counted_.count) counted_.fail("a message out of order");
+    measured_.arrived(ns_of(loop_.now()), 1);
+    if (got.stamp_ns != 0) measured_.took(now_ns() - got.stamp_ns);
+  }
+
+  // As many publications as the window has room for, to one subscriber after the other.
+  void publish() {
+    publications_.clear();
+    const std::int64_t now = now_ns();
+    while (now < until_ns_ && source_.count() - confirmed_ < publications_open) {
+      const std::byte* next = source_.next(now);
+      publications_.insert(publications_.end(), next, next + publication_bytes);
+      counted_.count += subscribers_.size();
+      counted_.sum += subscribers_.size() * source_.sum();
+    }
+    for (connection& one : subscribers_) {
+      for (std::size_t at = 0; at < publications_.size(); at += publication_bytes) {
+        if (!one.send(byte_view(publications_).subspan(at, publication_bytes))) counted_.fail("a publication could not be sent");
+      }
+    }
+    if (confirmed_ != source_.count()) return;
+    const std::byte over[control_bytes] = {};
+    if (!subscribers_.front().send(over)) counted_.fail("the end could not be told");
+  }
+  // The first confirmation, of nothing, says that all are listening.
+  void confirm(byte_view message) {
+    if (message.size() != control_bytes) return counted_.fail("a message of a wrong size");
+    if (until_ns_ == 0) until_ns_ = end_of(job_);
+    std::memcpy(&confirmed_, message.data(), sizeof confirmed_);
+    publish();
+  }
+
+  // -- requests and streams
 
   task<> echo(request& rq) {
     running_sum sum;
@@ -58,16 +109,6 @@ class service final : public peer_hooks {
     }
     ++counted_.count;
     counted_.sum += sum.take();
-  }
-
-  void check(byte_view message) {
-    payload_head got;
-    if (message.size() != job_.size) return counted_.fail("a message of a wrong size");
-    count(message);
-    std::memcpy(&got, message.data(), sizeof got);
-    if (got.sequence != counted_.count) counted_.fail("a message out of order");
-    measured_.arrived(ns_of(loop_.now()), 1);
-    if (got.stamp_ns != 0) measured_.took(now_ns() - got.stamp_ns);
   }
 
   // Counts whole blocks: the last one of a piece may be cut.
@@ -84,13 +125,41 @@ class service final : public peer_hooks {
     if (bytes != 0) counted_.fail("a block is not whole");
   }
 
+  // The same beside messages, every byte looked at.
+  task<> sum_up(channel& from) {
+    const auto bulk = std::make_unique<tally>();
+    meter measured(job_, *bulk);
+    running_sum sum;
+    std::size_t bytes = 0;
+    for (;;) {
+      auto piece = co_await from.read();
+      if (!piece || piece->empty()) break;
+      sum.add(byte_view(piece->data(), piece->size()));
+      bytes += piece->size();
+      measured.arrived(ns_of(loop_.now()), bytes / block_bytes_beside);
+      bytes %= block_bytes_beside;
+    }
+    counted_.count += bulk->count;
+    counted_.sum += sum.take();
+    if (bulk->measured_ns > 0) {
+      counted_.bulk_bytes_per_second = static_cast<double>(bulk->measured_count * block_bytes_beside) * 1e9 / static_cast<double>(bulk->measured_ns);
+    }
+  }
+
   loop& loop_;
   const job& job_;
   tally& counted_;
   meter measured_;
   std::size_t open_ = 0;
+  bool is_over_ = false;
   std::optional<expenses> spent_;
+  std::vector<connection> subscribers_;
+  std::vector<std::byte> publications_;
+  message_source source_{publication_bytes};
+  std::uint64_t confirmed_ = 0;
+  std::int64_t until_ns_ = 0;
   peer peer_;
+  memory before_;
 };
 
 }  // namespace

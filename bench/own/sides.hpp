@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/match.hpp"
-#include "raw/frames.hpp"
+#include "common/payload.hpp"
 
 #include <hawser/hawser.hpp>
 
@@ -13,6 +13,10 @@ loop_options loop_for(const job& of);
 peer_options peer_for(const job& of);
 inline std::int64_t ns_of(instant when) noexcept { return when.time_since_epoch().count(); }
 inline byte_view bytes_of(const payload& of) noexcept { return {reinterpret_cast<const std::byte*>(&of), sizeof of}; }
+
+// A message of this size is no part of the work: in idle it asks the server to measure, in connect it is the last one, in fanout it
+// confirms, and ends.
+inline constexpr std::size_t control_bytes = 8;
 
 void serve(const job& of, const listening& listens, tally& counted);
 void drive(const job& of, std::uint16_t port, tally& counted);

@@ -50,12 +50,14 @@ void with_sockets(const job& of, tally& counted, Make make, Part part) {
   counted.cpu = cpu.share();
 }
 
-void serve_job(const job& of, const listening& listens, tally& counted) {
-  auto listener = open_listener();
-  if (!listener) return counted.fail(listener.error());
-  listens(port_of(*listener));
-  if (of.what != workload::echoes) return with_wire(accept_from(*listener), of, counted, serve);
-  with_sockets(of, counted, [&] { return accept_from(*listener); }, of.engine == engine_kind::uring ? serve_echoes_by_uring : serve_echoes_by_epoll);
+// One connection that is not on a wire from its first byte on.
+template <class Part>
+void with_socket(made_descriptor socket, const job& of, tally& counted, Part part) {
+  if (!socket) return counted.fail(socket.error());
+  congestion_of_sockets(counted.congestion);
+  const cpu_clock cpu;
+  part(socket->release(), of, counted);
+  counted.cpu = cpu.share();
 }
 
 // Closing with unread bytes would reset the connection under the server's last ones.
@@ -65,9 +67,44 @@ void drive_to_its_end(wire& with, const job& of, tally& counted) {
   while (!with.ended()) with.receive();
 }
 
+void serve_job(const job& of, const listening& listens, tally& counted) {
+  auto listener = open_listener();
+  if (!listener) return counted.fail(listener.error());
+  listens(port_of(*listener));
+  const auto accept = [&] { return accept_from(*listener); };
+  switch (of.what) {
+    case workload::echoes: return with_sockets(of, counted, accept, of.engine == engine_kind::uring ? serve_echoes_by_uring : serve_echoes_by_epoll);
+    case workload::fanout: return with_sockets(of, counted, accept, publish);
+    case workload::beside: return with_socket(accept(), of, counted, serve_beside);
+    case workload::idle: {
+      const memory before = memory_now();
+      return with_sockets(of, counted, accept, [&](const std::vector<int>& sockets, const job&, tally&) { serve_idle(sockets, of, counted, before); });
+    }
+    case workload::connect: {
+      const cpu_clock cpu;
+      serve_connects(*listener, of, counted);
+      counted.cpu = cpu.share();
+      return;
+    }
+    default: return with_wire(accept(), of, counted, serve);
+  }
+}
+
 void drive_job(const job& of, std::uint16_t port, tally& counted) {
-  if (of.what != workload::echoes) return with_wire(connect_to(port), of, counted, drive_to_its_end);
-  with_sockets(of, counted, [&] { return connect_to(port); }, of.engine == engine_kind::uring ? drive_echoes_by_uring : drive_echoes_by_epoll);
+  const auto connect = [&] { return connect_to(port); };
+  switch (of.what) {
+    case workload::echoes: return with_sockets(of, counted, connect, of.engine == engine_kind::uring ? drive_echoes_by_uring : drive_echoes_by_epoll);
+    case workload::fanout: return with_sockets(of, counted, connect, subscribe);
+    case workload::idle: return with_sockets(of, counted, connect, drive_idle);
+    case workload::beside: return with_socket(connect(), of, counted, drive_beside);
+    case workload::connect: {
+      const cpu_clock cpu;
+      drive_connects(port, of, counted);
+      counted.cpu = cpu.share();
+      return;
+    }
+    default: return with_wire(connect(), of, counted, drive_to_its_end);
+  }
 }
 
 bool has_size(workload what) { return what == workload::stream || what == workload::bulk; }
@@ -96,8 +133,12 @@ bool can(const job& of) {
     case workload::streamed:
     case workload::bulk: return of.connections == 1;
     case workload::echoes: return of.engine != engine_kind::none;
-    default: return false;
+    case workload::fanout:
+    case workload::idle: return of.engine == engine_kind::epoll;
+    case workload::beside: return of.engine == engine_kind::epoll && of.connections == 1;
+    case workload::connect: return of.engine == engine_kind::none && of.connections == 1;
   }
+  return false;
 }
 
 outcome run(const job& of) {

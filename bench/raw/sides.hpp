@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include "common/process.hpp"
+#include "raw/sockets.hpp"
 #include "raw/wire.hpp"
 
+#include <cstdint>
 #include <vector>
 
 // The parts of which run() makes its sides.
@@ -24,5 +27,24 @@ void serve_echoes_by_epoll(const std::vector<int>& sockets, const job& of, tally
 void drive_echoes_by_epoll(const std::vector<int>& sockets, const job& of, tally& counted);
 void serve_echoes_by_uring(const std::vector<int>& sockets, const job& of, tally& counted);
 void drive_echoes_by_uring(const std::vector<int>& sockets, const job& of, tally& counted);
+
+
+// beside.cpp, on one connected socket and epoll.
+void serve_beside(int socket, const job& of, tally& counted);
+void drive_beside(int socket, const job& of, tally& counted);
+
+// fanout.cpp and idle.cpp, on epoll.
+void publish(const std::vector<int>& sockets, const job& of, tally& counted);
+void subscribe(const std::vector<int>& sockets, const job& of, tally& counted);
+void serve_idle(const std::vector<int>& sockets, const job& of, tally& counted, const memory& before);
+void drive_idle(const std::vector<int>& sockets, const job& of, tally& counted);
+
+// connect.cpp, on bare calls.
+void serve_connects(const descriptor& listener, const job& of, tally& counted);
+void drive_connects(std::uint16_t port, const job& of, tally& counted);
+
+// A frame of this size is no part of the work: in idle it asks the server to measure, in connect to end, and in fanout it confirms.
+inline constexpr std::byte control_frame[12] = {std::byte{8}};
+inline constexpr std::size_t control_bytes = sizeof control_frame - header_bytes;
 
 }  // namespace hawser::bench::raw

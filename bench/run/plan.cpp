@@ -91,7 +91,7 @@ std::vector<contestant> line_up(const std::vector<engine_kind>& engines, std::ve
     // On epoll always: some baselines exist on it alone.
     if (engine == engine_kind::epoll || is_among(engines, engine)) add("raw", engine, raw::run, raw::can);
   }
-  for (const engine_kind engine : engines) add("hawser", engine, own::run, own::can);
+  for (const engine_kind engine : engines) add("hawser", engine, own::run, [](const job&) { return true; });
   for (contestant& other : others) {
     if (!quick || best_known.contains(other.peer)) all.push_back(std::move(other));
   }
@@ -106,8 +106,8 @@ std::vector<std::string> opponents_of(const contestant& who, const std::vector<c
   const bool ours = who.peer == "hawser";
   if (ours) add("raw " + std::string(to_text(who.engine)));
   add("raw epoll");
+  add("raw");
   if (who.engine == engine_kind::uring) add(who.peer + " epoll");
-  if (ours || who.peer == "raw") add("raw");
   for (const contestant& other : all) {
     if (ours && other.peer != "hawser" && other.peer != "raw") add(other.title());
   }

@@ -82,6 +82,34 @@ TEST_P(raw_run, echoes_books_balance) {
   }
 }
 
+TEST_P(raw_run, every_other_workload_that_it_has_balances) {
+  for (const workload what : {workload::beside, workload::fanout, workload::idle, workload::connect}) {
+    job work = of(what);
+    if (what == workload::fanout || what == workload::idle) work.connections = 50;
+    if (!can(work)) continue;
+    const sample made = counted(run, work);
+    if (what == workload::idle) {
+      EXPECT_LT(made.allocated_bytes, 256);
+      continue;
+    }
+    expect_sound(made, work);
+    EXPECT_GT(made.max_ns, 0);
+  }
+}
+
+TEST(raw_can, means_that_every_workload_has_a_baseline) {
+  for (std::size_t i = 0; i < workloads.size(); ++i) {
+    job work;
+    work.what = static_cast<workload>(i);
+    bool any = false;
+    for (const engine_kind engine : {engine_kind::none, engine_kind::epoll, engine_kind::uring}) {
+      work.engine = engine;
+      any = any || can(work);
+    }
+    EXPECT_TRUE(any) << workloads[i].name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(on, raw_run,
     testing::Combine(testing::Values(engine_kind::none, engine_kind::epoll, engine_kind::uring), testing::Values(wait_mode::block, wait_mode::spin)),
     [](const auto& instance) { return std::string(to_text(std::get<0>(instance.param))) + "_" + std::string(to_text(std::get<1>(instance.param))); });

@@ -210,12 +210,14 @@ TEST(command, bench_gives_raw_sockets_and_hawser_on_each_engine_with_their_ratio
     ASSERT_FALSE(line["ratios"].empty());
     EXPECT_EQ(line["ratios"][0]["to"], line["baseline"]);
     EXPECT_EQ(line["ratios"][0]["ratio"], line["ratio"]);
-    if (line["engine"] == "uring") { EXPECT_EQ(line["ratios"][2]["to"], "hawser epoll"); }
+    bool beside_the_other_engine = line["engine"] != "uring";
     for (const auto& ratio : line["ratios"]) {
+      if (ratio["to"] == "hawser epoll") beside_the_other_engine = true;
       EXPECT_GT(ratio["ratio"].get<double>(), 0.0);
       EXPECT_LE(ratio["min"], ratio["ratio"]);
       EXPECT_GE(ratio["max"], ratio["ratio"]);
     }
+    EXPECT_TRUE(beside_the_other_engine);
   }
   for (const std::string& workload : workloads) {
     EXPECT_EQ(raw[workload], engines + (workload == "echoes" ? 0 : 1)) << workload;
