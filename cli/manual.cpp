@@ -92,6 +92,7 @@ void write_manual(std::ostream& out, const command_definition& program) {
   const std::string prefix = program.name + ' ';
   out << ".\\\" Written by `" << program.name << " man`.\n"
       << ".TH " << upper(program.name) << " 1 \"\" \"" << program.name << ' ' << HAWSER_VERSION << "\" \"User Commands\"\n"
+      << ".ad l\n.nh\n"            // what is searched for is neither stretched nor cut in two
       << ".SH NAME\n"
       << program.name << " \\- " << escaped(summary.starts_with(prefix) ? summary.substr(prefix.size()) : summary) << '\n'
       << ".SH SYNOPSIS\n";

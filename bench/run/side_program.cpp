@@ -110,8 +110,7 @@ std::vector<contestant> contestants_in_directory(const std::string& directory, s
   std::vector<std::string> paths;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
-    const bool test = entry.path().filename().string().starts_with("test_");
-    if (entry.is_regular_file() && !test && ::access(entry.path().c_str(), X_OK) == 0) paths.push_back(entry.path());
+    if (entry.is_regular_file() && ::access(entry.path().c_str(), X_OK) == 0) paths.push_back(entry.path());
   }
   std::sort(paths.begin(), paths.end());
   std::vector<contestant> all;

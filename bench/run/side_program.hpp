@@ -13,7 +13,7 @@ namespace hawser::bench {
 // its name is the file's. The error: why it is none.
 std::expected<contestant, std::string> contestant_in(const std::string& program);
 
-// Every program of the directory but its tests (test_*), by name; what is wrong with one goes into `complaints`.
+// Every program of the directory, by name; what is wrong with one goes into `complaints`.
 std::vector<contestant> contestants_in_directory(const std::string& directory, std::vector<std::string>& complaints);
 
 }  // namespace hawser::bench
