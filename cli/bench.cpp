@@ -2,6 +2,7 @@
 #include "command.hpp"
 
 #include "run/plan.hpp"
+#include "run/plot.hpp"
 #include "run/progress.hpp"
 #include "run/report.hpp"
 #include "run/side_program.hpp"
@@ -20,7 +21,7 @@ struct bench_options {
   int runs = 5;
   int milliseconds = 0;                    // 0: as long as is usual
   std::string engine = "both";
-  std::string peers;
+  std::string peers, plots;
   std::vector<std::string> only;
   bool json = false, markdown = false;
 };
@@ -84,6 +85,10 @@ bool measure(const bench_options& options) {
     std::cout << to_text(conditions_of(jobs.front(), options.runs)) << '\n';
     print_markdown(std::cout, all);
   }
+  if (!options.plots.empty() && plot(options.plots, all).empty()) {
+    std::cerr << "hawser: bench: the plots could not be written to " << options.plots << '\n';
+    good = false;
+  }
   return good;
 }
 
@@ -106,6 +111,7 @@ void add_bench(CLI::App& application, int& outcome) {
   add_engine_option(*command, options->engine, {"both"});
   command->add_option("--peers", options->peers, "directory of programs that do the same with other libraries")->check(CLI::ExistingDirectory)->type_name("DIR");
   command->add_option("--only", options->only, "raw, hawser or a library: those alone");
+  command->add_option("--plot", options->plots, "directory to write SVG files to: bars, latencies, how it scales")->type_name("DIR");
   CLI::Option* json = command->add_flag("--json", options->json, "print one JSON object a line");
   command->add_flag("--markdown", options->markdown, "print one table for a document")->excludes(json);
   std::string work = "Work:\n";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "run/chart.hpp"
 #include "run/report.hpp"
 
 #include <algorithm>
@@ -7,15 +8,6 @@
 
 namespace hawser::bench {
 namespace {
-
-std::string short_number(double value) {
-  char text[32];
-  if (value >= 1e9) std::snprintf(text, sizeof text, "%.2f G", value / 1e9);
-  else if (value >= 1e6) std::snprintf(text, sizeof text, "%.2f M", value / 1e6);
-  else if (value >= 1e3) std::snprintf(text, sizeof text, "%.1f k", value / 1e3);
-  else std::snprintf(text, sizeof text, "%.*f", value < 100 ? 1 : 0, value);
-  return text;
-}
 
 std::string cell(const result_of_contest& results, const standing& one) {
   const spread counted = one.over_rounds([&](const sample& s) { return figure_of(counting(results.of), s); });
