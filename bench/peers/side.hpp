@@ -14,11 +14,23 @@
 #include <string_view>
 #include <thread>
 
-// What the contestants have in common: their command line, the books that both sides keep, and the line of JSON at the end.
-//   PROGRAM server WORKLOAD ...            prints `port N`, serves until its standard input is closed, prints its sample
-//   PROGRAM client WORKLOAD --port P ...   does the work and prints its sample
-//   PROGRAM --workloads                    prints what it can do, with the ways in which it can wait
-// A failure is an exception; run() turns it into a line on standard error and exit code 1.
+// What the contestants have in common: their command line, the books that both sides keep, and the line of JSON at the end. The contract
+// with whoever runs them (each side a process, pinned by the runner):
+//   PROGRAM --workloads                   prints the workloads that it can do, one a line, with the ways in which it can wait
+//   PROGRAM server WORKLOAD [FLAGS]       prints `port N` once it listens on 127.0.0.1, serves until its standard input is closed,
+//                                         prints its sample
+//   PROGRAM client WORKLOAD --port N [FLAGS]   does the work, prints its sample
+//   FLAGS: --size BYTES --in-flight N --connections N --wait block|spin --warm-up-ms A --measured-ms B, those that the workload knows
+// A failure is a line on standard error and exit code 1; inside it is an exception.
+//
+// A sample is an object on one line:
+//   count, sum                    messages of this side's whole life, and the sum of their 8-byte words: both sides must agree
+//   measured_count, measured_ns   of the time that is measured; one-way work is measured by the server, the rest by the client
+//   p50_ns p99_ns p999_ns max_ns  there and back; one way and fanout: from sending to arrival (fanout: at the last subscriber)
+//   cpu                           processor time of all threads per wall time
+//   bytes_per_s                   of bulk, one way (stream, beside)
+//   resident_bytes, allocated_bytes   idle, server: for each connection, anonymous pages and what malloc gave out
+//   congestion, version, notes
 namespace hawser::bench::peers {
 
 using bytes = std::span<const std::byte>;
