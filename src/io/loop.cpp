@@ -102,9 +102,9 @@ std::size_t run_flushes(intrusive_list<io::flushable>& flushes) {
 // Each step may end the program (engine::stopped()), and nothing runs afterwards.
 std::size_t loop::run_due() {
   std::size_t done = 0;
-  if (!engine_->stopped()) done += parts_->timers.fire(now_);
-  if (!engine_->stopped()) done += run_jobs(jobs_);
-  if (!engine_->stopped()) done += run_flushes(flushes_);
+  if (parts_->timers.next() <= now_ && !engine_->stopped()) done += parts_->timers.fire(now_);
+  if (!jobs_.empty() && !engine_->stopped()) done += run_jobs(jobs_);
+  if (!flushes_.empty() && !engine_->stopped()) done += run_flushes(flushes_);
   return done;
 }
 
@@ -129,13 +129,16 @@ bool loop::turn(instant wait_until) noexcept {
   if (idle && !spinning) until = std::min(wait_until, p.timers.next());
 
   std::size_t handed_out = 0;
-  if (until > now_ && p.remote->announce_sleep()) {
+  const bool may_sleep = until > now_;
+  if (may_sleep && p.remote->announce_sleep()) {
     handed_out = engine_->turn(until, now_);
     p.remote->awake();
   } else {
     handed_out = engine_->turn(now_, now_);
   }
-  done += handed_out + run_due();
+  done += handed_out;
+  // While it spins in vain there is nothing new to look for.
+  if (done != 0 || may_sleep) done += run_due();
 
   if (done != 0) {
     p.clock_stale = handed_out == 0;

@@ -26,7 +26,7 @@ bool timer_heap::before(const entry& a, const entry& b) noexcept {
   return static_cast<std::int32_t>(a.order - b.order) < 0;
 }
 
-instant timer_heap::next() const noexcept {
+instant timer_heap::next_due() const noexcept {
   for (std::size_t i = due_done_; i < due_.size(); ++i) {
     if (due_[i]) return due_[i]->when_;
   }

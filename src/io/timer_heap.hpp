@@ -22,7 +22,10 @@ class timer_heap {
   bool empty() const noexcept { return heap_.empty() && due_.empty(); }
   std::size_t size() const noexcept { return heap_.size() + (due_.size() - due_done_); }
   // The earliest instant, `never` when nothing is armed.
-  instant next() const noexcept;
+  instant next() const noexcept {
+    if (!due_.empty()) [[unlikely]] return next_due();
+    return heap_.empty() ? never : heap_.front().when;
+  }
 
   void arm(loop* owner, timer& item, instant when);
   void disarm(timer& item) noexcept;
@@ -38,6 +41,7 @@ class timer_heap {
   // Set in a timer's position while it waits in due_ instead of the heap.
   static constexpr std::uint32_t in_due = std::uint32_t{1} << 31;
 
+  instant next_due() const noexcept;       // while they are being fired
   static bool before(const entry& a, const entry& b) noexcept;
   void place(std::size_t at, const entry& e) noexcept;
   void sift_up(std::size_t at, const entry& e) noexcept;
