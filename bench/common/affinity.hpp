@@ -21,6 +21,9 @@ class pinned {
   bool held_ = false;
 };
 
+// Lets the calling thread run on every core that it may have: for threads beside a pinned one.
+void run_anywhere() noexcept;
+
 // How many cores this process may use.
 int usable_cores() noexcept;
 

@@ -11,7 +11,7 @@
 // two processes on two cores.
 namespace hawser::bench {
 
-enum class workload : std::uint8_t { pingpong, stream, requests, streamed, bulk, beside, echoes, fanout, idle, connect };
+enum class workload : std::uint8_t { pingpong, stream, requests, streamed, bulk, beside, echoes, fanout, idle, connect, channels, threads };
 
 // What of a sample decides.
 enum class figure : std::uint8_t { rate, p50, p99, memory };
@@ -22,7 +22,7 @@ struct workload_traits {
   figure counts = figure::rate;
   bool one_way = false;                    // measured where it arrives, which is the server; the rest is measured by the client
 };
-inline constexpr std::array<workload_traits, 10> workloads{{
+inline constexpr std::array<workload_traits, 12> workloads{{
     {"pingpong", "64 bytes there and back, one message at a time", figure::p50},
     {"stream", "messages of `size` one way, as many as there is room for, each seen once and summed", figure::rate, true},
     {"requests", "64 bytes there and back, `in_flight` of them under way"},
@@ -33,6 +33,8 @@ inline constexpr std::array<workload_traits, 10> workloads{{
     {"fanout", "128 bytes from the server to each of `connections`, 64 such publications not yet confirmed by all"},
     {"idle", "`connections` that have exchanged one message each, and the server's memory for them", figure::memory},
     {"connect", "connecting, 64 bytes there and back, closing; one after another"},
+    {"channels", "stream, its messages spread over `channels` of one connection", figure::rate, true},
+    {"threads", "stream, its messages sent by `threads` that are not the one with the socket", figure::rate, true},
 }};
 inline const workload_traits& traits_of(workload what) noexcept { return workloads[static_cast<std::size_t>(what)]; }
 inline std::string_view to_text(workload what) noexcept { return traits_of(what).name; }
@@ -58,6 +60,8 @@ struct job {
   std::size_t size = 64;                   // of a message or block, in bytes
   std::size_t in_flight = 1;
   std::size_t connections = 1;
+  std::size_t channels = 1;
+  std::size_t threads = 1;
   std::chrono::milliseconds warm_up{100};  // both from the first arrival on, as the side sees it that measures
   std::chrono::milliseconds measured{500};
   int client_core = 0;

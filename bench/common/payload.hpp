@@ -84,10 +84,27 @@ class running_sum {
   std::size_t have_ = 0;
 };
 
+// Numbers of messages that come in several lines, each in its own order: the line stands in the upper bits.
+inline constexpr unsigned line_shift = 40;
+inline constexpr std::uint64_t sequence_in(std::size_t line, std::uint64_t number) noexcept { return std::uint64_t{line} << line_shift | number; }
+
+class arrival_order {
+ public:
+  explicit arrival_order(std::size_t lines) : next_(lines) {}
+  // False: this one was not the next of its line.
+  bool follows(std::uint64_t sequence) noexcept {
+    const std::uint64_t line = sequence >> line_shift;
+    return line < next_.size() && next_[line]++ == (sequence & ((std::uint64_t{1} << line_shift) - 1));
+  }
+
+ private:
+  std::vector<std::uint64_t> next_;
+};
+
 // Messages of one size, one after the other, each with its number and perhaps a time; their sums are known without adding up.
 class message_source {
  public:
-  explicit message_source(std::size_t size) : bytes_(size) {
+  explicit message_source(std::size_t size, std::size_t line = 0) : bytes_(size), line_(line) {
     const payload first;
     for (std::size_t i = 0; i < size; ++i) bytes_[i] = static_cast<std::byte>(i * 7);
     if (size == sizeof first) std::memcpy(bytes_.data(), &first, sizeof first);
@@ -95,11 +112,13 @@ class message_source {
     base_ = sum_of(std::span<const std::byte>(bytes_));
   }
   // The next message, until the one after it. Its size is at least that of a payload_head.
-  const std::byte* next(std::int64_t stamp_ns) noexcept {
-    const payload_head head{count_++, stamp_ns};
+  std::span<const std::byte> next(std::int64_t stamp_ns) noexcept { return numbered(sequence_in(line_, count_), stamp_ns); }
+  std::span<const std::byte> numbered(std::uint64_t sequence, std::int64_t stamp_ns) noexcept {
+    const payload_head head{sequence, stamp_ns};
     std::memcpy(bytes_.data(), &head, sizeof head);
     sum_ = base_ + head.sequence + static_cast<std::uint64_t>(stamp_ns);
-    return bytes_.data();
+    ++count_;
+    return bytes_;
   }
   std::uint64_t sum() const noexcept { return sum_; }          // of the last one
   std::uint64_t count() const noexcept { return count_; }
@@ -107,6 +126,7 @@ class message_source {
 
  private:
   std::vector<std::byte> bytes_;
+  std::size_t line_;
   std::uint64_t base_ = 0, sum_ = 0, count_ = 0;
 };
 

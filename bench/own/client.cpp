@@ -38,6 +38,8 @@ task<> work_at(seat& at, const endpoint& where) {
     case workload::beside: return beside(at);
     case workload::fanout: return subscribe(at);
     case workload::idle: return ask_once(at);
+    case workload::channels: return channels(at);
+    case workload::threads: return threads(at);
     case workload::connect: break;
   }
   return connect_again_and_again(at, where);

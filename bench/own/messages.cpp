@@ -64,7 +64,7 @@ task<> stream(seat& at) {
   const std::uint64_t between_stamps = std::max<std::size_t>((64 << 10) / at.of.size, 1);
   const std::int64_t until = end_of(at.of);
   while (ns_of(at.on.now()) < until) {
-    const byte_view message(source.next(source.count() % between_stamps == 0 ? now_ns() : 0), at.of.size);
+    const byte_view message = source.next(source.count() % between_stamps == 0 ? now_ns() : 0);
     for (auto taken = server.send(message); !taken; taken = server.send(message)) {
       if (taken.error() != errc::would_block) at.good(taken);
       const auto writable = co_await at.me.writable(server);

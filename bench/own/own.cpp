@@ -14,10 +14,18 @@ loop_options loop_for(const job& of) {
 
 peer_options peer_for(const job& of) {
   peer_options options;
-  if (of.in_flight > options.wire.announced.channels_max) options.wire.announced.channels_max = 2'047;
+  std::uint32_t& channels_max = options.wire.announced.channels_max;
+  if (of.in_flight > channels_max) channels_max = 2'047;
+  if (of.channels > channels_max) channels_max = static_cast<std::uint32_t>(of.channels) + 1;
   return options;
 }
 
 outcome run(const job& of) { return match(of, serve, drive); }
+
+outcome run_on_one_channel(const job& of) {
+  job alone = of;
+  alone.channels = 1;
+  return run(alone);
+}
 
 }  // namespace hawser::bench::own

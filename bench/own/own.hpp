@@ -13,8 +13,13 @@
 //   streamed           pieces written one after the other into a request, and its answer read when it has come
 //   beside             messages and one such stream
 //   echoes, fanout, idle   one peer with many connections to the other; a publication is a send on each
+//   channels           message channels that one task writes to in turn, each read by a task of its own
+//   threads            a remote_sender for each thread
 namespace hawser::bench::own {
 
 outcome run(const job& of);
+
+// The same on one channel: what channels are compared to.
+outcome run_on_one_channel(const job& of);
 
 }  // namespace hawser::bench::own

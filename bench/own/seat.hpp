@@ -35,5 +35,8 @@ task<> subscribe(seat& at);                // fanout
 task<> requests(seat& at);                 // and streamed
 task<> bulk(seat& at);
 task<> beside(seat& at);
+// spread.cpp
+task<> channels(seat& at);
+task<> threads(seat& at);
 
 }  // namespace hawser::bench::own

@@ -2,6 +2,7 @@
 #include "common/process.hpp"
 #include "own/sides.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -13,11 +14,18 @@ class service final : public peer_hooks {
  public:
   service(loop& on, const job& of, tally& counted) : loop_(on), job_(of), counted_(counted), measured_(of, counted), peer_(on, options(of)), before_(memory_now()) {
     switch (of.what) {
-      case workload::stream: peer_.on_message([this](connection&, byte_view message) { check(message); }); break;
+      case workload::stream:
+      case workload::threads:
+        peer_.on_message([this](connection& from, byte_view message) {
+          if (message.size() != control_bytes) check(message);
+          else if (!from.send(message)) counted_.fail("an answer could not be sent");
+        });
+        break;
       case workload::fanout: peer_.on_message([this](connection&, byte_view message) { confirm(message); }); break;
       default: peer_.on_message([this](connection& from, byte_view message) { answer(from, message); });
     }
     peer_.on("echo", [this](request& rq) { return echo(rq); });
+    peer_.on_messages([this](channel& from) { return check_all(from); });
     peer_.on_stream([this](channel& from) { return job_.what == workload::beside ? sum_up(from) : swallow(from); });
   }
   std::uint16_t port() const { return peer_.local_endpoint().port(); }
@@ -65,7 +73,7 @@ class service final : public peer_hooks {
     if (message.size() != job_.size) return counted_.fail("a message of a wrong size");
     count(message);
     std::memcpy(&got, message.data(), sizeof got);
-    if (got.sequence != counted_.count) counted_.fail("a message out of order");
+    if (!order_.follows(got.sequence)) counted_.fail("a message out of order");
     measured_.arrived(ns_of(loop_.now()), 1);
     if (got.stamp_ns != 0) measured_.took(now_ns() - got.stamp_ns);
   }
@@ -75,8 +83,8 @@ class service final : public peer_hooks {
     publications_.clear();
     const std::int64_t now = now_ns();
     while (now < until_ns_ && source_.count() - confirmed_ < publications_open) {
-      const std::byte* next = source_.next(now);
-      publications_.insert(publications_.end(), next, next + publication_bytes);
+      const byte_view next = source_.next(now);
+      publications_.insert(publications_.end(), next.begin(), next.end());
       counted_.count += subscribers_.size();
       counted_.sum += subscribers_.size() * source_.sum();
     }
@@ -109,6 +117,14 @@ class service final : public peer_hooks {
     }
     ++counted_.count;
     counted_.sum += sum.take();
+  }
+
+  task<> check_all(channel& from) {
+    for (;;) {
+      const auto message = co_await from.read();
+      if (!message || message->empty()) co_return;
+      check(byte_view(message->data(), message->size()));
+    }
   }
 
   // Counts whole blocks: the last one of a piece may be cut.
@@ -150,6 +166,7 @@ class service final : public peer_hooks {
   const job& job_;
   tally& counted_;
   meter measured_;
+  arrival_order order_{std::max(job_.channels, job_.threads)};
   std::size_t open_ = 0;
   bool is_over_ = false;
   std::optional<expenses> spent_;

@@ -15,7 +15,7 @@ inline std::int64_t ns_of(instant when) noexcept { return when.time_since_epoch(
 inline byte_view bytes_of(const payload& of) noexcept { return {reinterpret_cast<const std::byte*>(&of), sizeof of}; }
 
 // A message of this size is no part of the work: in idle it asks the server to measure, in connect it is the last one, in fanout it
-// confirms, and ends.
+// confirms, and ends; in threads it comes last from each of them, and its answer says that all before it has arrived.
 inline constexpr std::size_t control_bytes = 8;
 
 void serve(const job& of, const listening& listens, tally& counted);

@@ -114,7 +114,7 @@ class writer {
       return;
     }
     block_.clear();
-    block_.append(blocks_.next(0));
+    block_.append(blocks_.next(0).data());
     counted_.sum += blocks_.sum();
     rest_ = {block_.data(), block_.bytes()};
   }

@@ -16,7 +16,7 @@ void publish(const std::vector<int>& sockets, const job& of, tally& counted) {
     const std::int64_t now = now_ns();
     out.clear();
     while (now < until && source.count() - confirmed < publications_open) {
-      out.append(source.next(now));
+      out.append(source.next(now).data());
       counted.count += sockets.size();
       counted.sum += sockets.size() * source.sum();
     }

@@ -123,7 +123,9 @@ class asker {
 
 void serve(wire& with, const job& of, tally& counted) {
   switch (of.what) {
-    case workload::stream: return sink(with, of, counted);
+    case workload::stream:
+    case workload::channels:
+    case workload::threads: return sink(with, of, counted);
     case workload::bulk: return swallow(with, of, counted);
     default: return echo(with, counted);
   }
@@ -132,7 +134,9 @@ void serve(wire& with, const job& of, tally& counted) {
 void drive(wire& with, const job& of, tally& counted) {
   switch (of.what) {
     case workload::pingpong: return ping(with, of, counted);
-    case workload::stream: return pour(with, of, counted);
+    case workload::stream:
+    case workload::channels: return pour(with, of, counted);
+    case workload::threads: return pour_from_threads(with, of, counted);
     case workload::bulk: return shovel(with, of, counted);
     default: return asker(with, of, counted).run();
   }

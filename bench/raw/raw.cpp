@@ -107,7 +107,7 @@ void drive_job(const job& of, std::uint16_t port, tally& counted) {
   }
 }
 
-bool has_size(workload what) { return what == workload::stream || what == workload::bulk; }
+bool has_size(workload what) { return what == workload::stream || what == workload::bulk || what == workload::channels; }
 
 const char* complaint_about(const job& of) {
   if (of.measured.count() <= 0 || of.warm_up.count() < 0) return "there is no time to measure in";
@@ -131,6 +131,8 @@ bool can(const job& of) {
     case workload::stream:
     case workload::requests:
     case workload::streamed:
+    case workload::channels:
+    case workload::threads:
     case workload::bulk: return of.connections == 1;
     case workload::echoes: return of.engine != engine_kind::none;
     case workload::fanout:

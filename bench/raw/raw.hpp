@@ -11,6 +11,7 @@
 //   - frames of 68 bytes: a little-endian length of 4, then 64 bytes of payload; each is parsed, counted and summed by its receiver
 //   - congestion control cubic, else reno, on both ends (a paced one such as bbr measures the pacer); TCP_NODELAY on both ends
 //   - buffers of 64 KiB on both sides, as many whole frames in one send as fit and are there
+//   - messages that several threads have are put into a bounded queue, from which the one with the socket sends them
 // By engine:
 //   none    one recv or send a call: block sleeps in recv, spin asks it again and again. Only with one connection
 //   epoll   level-triggered: epoll_wait (asleep, or again and again), then one recv of what is there; one send

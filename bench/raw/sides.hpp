@@ -20,6 +20,8 @@ void sink(wire& from, const job& of, tally& counted);
 void pour(wire& to, const job& of, tally& counted);
 void swallow(wire& from, const job& of, tally& counted);
 void shovel(wire& to, const job& of, tally& counted);
+// threads.cpp: who has the socket takes from a queue what others put there.
+void pour_from_threads(wire& to, const job& of, tally& counted);
 inline bool is_large(const job& of) noexcept { return of.size >= buffer_bytes / 4; }
 
 // echoes_epoll.cpp and echoes_uring.cpp: the same for many connected sockets, which stay their caller's.

@@ -25,6 +25,8 @@ std::string size_text(std::size_t bytes) {
   return std::to_string(bytes) + " B";
 }
 
+std::string several(std::size_t count, const char* what) { return std::to_string(count) + ' ' + what + (count == 1 ? "" : "s"); }
+
 }  // namespace
 
 conditions conditions_of(const job& of, int rounds) {
@@ -68,7 +70,9 @@ std::string title_of(const job& of) {
     case workload::streamed: text += ", " + std::to_string(of.in_flight) + " under way"; break;
     case workload::echoes:
     case workload::fanout:
-    case workload::idle: text += ", " + std::to_string(of.connections) + " connections"; break;
+    case workload::idle: text += ", " + several(of.connections, "connection"); break;
+    case workload::channels: text += ' ' + size_text(of.size) + ", " + several(of.channels, "channel"); break;
+    case workload::threads: text += ", " + several(of.threads, "thread"); break;
     default: break;
   }
   return text + ", " + std::string(to_text(of.wait));

@@ -16,6 +16,7 @@ struct entry {
   std::vector<wait_mode> waits;
   std::size_t job::* varies = nullptr;
   std::vector<std::size_t> values = {};
+  std::size_t size = 64;                   // unless it is what varies
 };
 
 const std::vector<wait_mode> asleep{wait_mode::block}, both{wait_mode::block, wait_mode::spin};
@@ -31,6 +32,9 @@ const std::vector<entry> everything{
     {workload::fanout, asleep, &job::connections, {100, 1'000}},
     {workload::idle, asleep, &job::connections, {9'900}},
     {workload::connect, both},
+    {workload::channels, asleep, &job::channels, {1, 100, 10'000}},
+    {workload::channels, asleep, &job::channels, {1, 100, 10'000}, 1024},
+    {workload::threads, asleep, &job::threads, {1, 2, 4}},
 };
 const std::vector<entry> in_short{
     {workload::pingpong, both},
@@ -56,8 +60,11 @@ std::vector<wait_mode> waits_of(const entry& one, const selection& wanted) {
 }
 
 std::vector<std::size_t> values_of(const entry& one, const selection& wanted) {
-  const auto& asked = one.varies == &job::size ? wanted.sizes : one.varies == &job::in_flight ? wanted.in_flight : wanted.connections;
   if (!one.varies) return {0};
+  const auto& asked = one.varies == &job::size ? wanted.sizes
+      : one.varies == &job::in_flight          ? wanted.in_flight
+      : one.varies == &job::connections        ? wanted.connections
+                                               : one.values;
   return asked.empty() ? one.values : asked;
 }
 
@@ -72,6 +79,7 @@ std::vector<job> plan_of(const selection& wanted) {
         job made;
         made.what = one.what;
         made.wait = wait;
+        made.size = one.size;
         made.measured = wanted.measured;
         if (one.varies) made.*one.varies = value;
         jobs.push_back(made);
@@ -92,6 +100,9 @@ std::vector<contestant> line_up(const std::vector<engine_kind>& engines, std::ve
     if (engine == engine_kind::epoll || is_among(engines, engine)) add("raw", engine, raw::run, raw::can);
   }
   for (const engine_kind engine : engines) add("hawser", engine, own::run, [](const job&) { return true; });
+  for (const engine_kind engine : engines) {
+    add("hawser one", engine, own::run_on_one_channel, [](const job& of) { return of.what == workload::channels && of.channels > 1; });
+  }
   for (contestant& other : others) {
     if (!quick || best_known.contains(other.peer)) all.push_back(std::move(other));
   }
@@ -104,12 +115,14 @@ std::vector<std::string> opponents_of(const contestant& who, const std::vector<c
     if (title != who.title() && !is_among(titles, title)) titles.push_back(std::move(title));
   };
   const bool ours = who.peer == "hawser";
-  if (ours) add("raw " + std::string(to_text(who.engine)));
+  const std::string engine(to_text(who.engine));
+  if (ours) add("hawser one " + engine);   // takes part where there are several channels
+  if (who.peer.starts_with("hawser")) add("raw " + engine);
   add("raw epoll");
   add("raw");
   if (who.engine == engine_kind::uring) add(who.peer + " epoll");
   for (const contestant& other : all) {
-    if (ours && other.peer != "hawser" && other.peer != "raw") add(other.title());
+    if (ours && other.engine == engine_kind::none && other.peer != "raw") add(other.title());
   }
   if (who.title() == "raw") titles.clear();
   return titles;

@@ -17,7 +17,8 @@ struct selection {
 };
 std::vector<job> plan_of(const selection& wanted);
 
-// Raw sockets, bare and on the engines; hawser on the engines; the others, as they come. quick: of those only the best known.
+// Raw sockets, bare and on the engines; hawser on the engines, and where there are several channels on one of them ("hawser one"); the
+// others, as they come. quick: of those only the best known.
 std::vector<contestant> line_up(const std::vector<engine_kind>& engines, std::vector<contestant> others, bool quick);
 
 // The titles of those that a contestant is compared to, its baseline first. hawser: raw sockets on its engine, else on epoll; then its

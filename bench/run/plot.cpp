@@ -59,6 +59,8 @@ picture latencies_of(const result_of_contest& results) {
 // What jobs of one workload differ in.
 std::size_t varied_of(const job& of) {
   if (of.what == workload::stream || of.what == workload::bulk) return of.size;
+  if (of.what == workload::channels) return of.channels;
+  if (of.what == workload::threads) return of.threads;
   return of.connections > 1 ? of.connections : of.in_flight;
 }
 

@@ -21,7 +21,7 @@ std::string calls_text(const standing& one) {
 
 void print_row(std::ostream& out, const standing& one, figure counts) {
   const auto median = [&](auto member, double unit = 1) { return spread_over(one, member, unit).median; };
-  out << format("  %-13s", one.who->title().c_str());
+  out << format("  %-17s", one.who->title().c_str());
   if (counts == figure::memory) {
     out << format("%12.0f B resident, %.0f B allocated for each connection", median(&sample::resident_bytes), median(&sample::allocated_bytes));
   } else {
@@ -52,7 +52,7 @@ void print_table(std::ostream& out, const result_of_contest& results) {
   const figure counts = counting(results.of);
   out << '\n' << title_of(results.of) << ": " << traits_of(results.of.what).is << '\n';
   if (counts != figure::memory) {
-    out << format("  %-13s%12s %9s %10s %10s  %11s  %15s %7s  %s\n", "", "per second", "MB/s", "p50 us", "p99 us", "cpu", "calls", "tcp",
+    out << format("  %-17s%12s %9s %10s %10s  %11s  %15s %7s  %s\n", "", "per second", "MB/s", "p50 us", "p99 us", "cpu", "calls", "tcp",
         counts == figure::rate ? "ratio of rates" : counts == figure::p50 ? "ratio of p50, smaller is better" : "ratio of p99, smaller is better");
   }
   for (const standing& one : results.standings) print_row(out, one, counts);

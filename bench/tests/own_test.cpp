@@ -20,6 +20,8 @@ TEST_P(own_run, books_balance) {
   if (what == workload::bulk) of.size = raw::buffer_bytes;
   if (what == workload::echoes) of.connections = 300;
   if (what == workload::fanout || what == workload::idle) of.connections = 50;
+  if (what == workload::channels) of.channels = 300;
+  if (what == workload::threads) of.threads = 3;
   const sample made = counted(run, of);
   if (what == workload::idle) {
     EXPECT_GT(made.allocated_bytes, 0);
@@ -37,7 +39,7 @@ TEST_P(own_run, books_balance) {
 INSTANTIATE_TEST_SUITE_P(on, own_run,
     testing::Combine(testing::Values(engine_kind::epoll, engine_kind::uring),
         testing::Values(workload::pingpong, workload::stream, workload::requests, workload::streamed, workload::bulk, workload::beside, workload::echoes,
-            workload::fanout, workload::idle, workload::connect)),
+            workload::fanout, workload::idle, workload::connect, workload::channels, workload::threads)),
     [](const auto& instance) { return std::string(to_text(std::get<0>(instance.param))) + "_" + std::string(to_text(std::get<1>(instance.param))); });
 
 }  // namespace hawser::bench::own

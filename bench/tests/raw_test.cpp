@@ -83,8 +83,9 @@ TEST_P(raw_run, echoes_books_balance) {
 }
 
 TEST_P(raw_run, every_other_workload_that_it_has_balances) {
-  for (const workload what : {workload::beside, workload::fanout, workload::idle, workload::connect}) {
+  for (const workload what : {workload::beside, workload::fanout, workload::idle, workload::connect, workload::threads}) {
     job work = of(what);
+    if (what == workload::threads) work.threads = 3;
     if (what == workload::fanout || what == workload::idle) work.connections = 50;
     if (!can(work)) continue;
     const sample made = counted(run, work);

@@ -123,8 +123,8 @@ TEST(plan, compares_hawser_to_its_own_engine_first_and_then_to_everybody) {
   const auto all = line_up({engine_kind::epoll, engine_kind::uring}, others, true);
   using titles = std::vector<std::string>;
   const auto find = [&](const std::string& title) { return *std::find_if(all.begin(), all.end(), [&](const contestant& one) { return one.title() == title; }); };
-  EXPECT_EQ(opponents_of(find("hawser uring"), all), (titles{"raw uring", "raw epoll", "raw", "hawser epoll", "asio"}));
-  EXPECT_EQ(opponents_of(find("hawser epoll"), all), (titles{"raw epoll", "raw", "asio"}));
+  EXPECT_EQ(opponents_of(find("hawser uring"), all), (titles{"hawser one uring", "raw uring", "raw epoll", "raw", "hawser epoll", "asio"}));
+  EXPECT_EQ(opponents_of(find("hawser epoll"), all), (titles{"hawser one epoll", "raw epoll", "raw", "asio"}));
   EXPECT_EQ(opponents_of(find("raw uring"), all), (titles{"raw epoll", "raw"}));
   EXPECT_EQ(opponents_of(find("asio"), all), (titles{"raw epoll", "raw"}));
   EXPECT_EQ(opponents_of(find("raw"), all), titles{});

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// A stream of messages that does not come from one place: many channels, many threads.
+#include "common/affinity.hpp"
+#include "own/seat.hpp"
+
+#include <algorithm>
+#include <semaphore>
+#include <thread>
+
+namespace hawser::bench::own {
+
+task<> channels(seat& at) {
+  std::vector<channel> open;
+  while (open.size() < at.of.channels) {
+    auto one = at.me.open_messages(at.servers.front());
+    if (!at.good(one)) co_return;
+    open.push_back(std::move(*one));
+  }
+  message_source source(at.of.size);
+  const std::uint64_t between_stamps = std::max<std::size_t>((64 << 10) / at.of.size, 1);
+  const std::int64_t until = end_of(at.of);
+  for (std::uint64_t number = 0; ns_of(at.on.now()) < until; ++number) {
+    for (std::size_t line = 0; line < open.size(); ++line) {
+      const byte_view message = source.numbered(sequence_in(line, number), source.count() % between_stamps == 0 ? now_ns() : 0);
+      const auto written = co_await open[line].write(message);
+      if (!at.good(written)) co_return;
+      at.counted.sum += source.sum();
+      ++at.counted.count;
+    }
+  }
+  for (channel& one : open) one.finish();
+  for (channel& one : open) (void)co_await one.read();       // the reader's end
+}
+
+namespace {
+
+struct producer {
+  remote_sender to;
+  std::thread thread;
+  std::uint64_t count = 0, sum = 0;
+  bool failed = false;
+};
+
+// False: the connection is gone.
+bool send(remote_sender& to, byte_view message) {
+  for (auto taken = to.send(message); !taken; taken = to.send(message)) {
+    std::binary_semaphore room(0);
+    if (taken.error() != errc::would_block || !to.on_writable([&room] { room.release(); })) return false;
+    room.acquire();
+  }
+  return true;
+}
+
+void produce(producer& mine, std::size_t line, std::int64_t until) {
+  run_anywhere();
+  payload message;
+  for (; mine.count % 64 != 0 || now_ns() < until; ++mine.count) {
+    message.sequence = sequence_in(line, mine.count);
+    message.stamp_ns = mine.count % 1024 == 0 ? now_ns() : 0;
+    mine.sum += sum_of(&message);
+    mine.failed = !send(mine.to, bytes_of(message));
+    if (mine.failed) return;
+  }
+  const std::byte last[control_bytes] = {};
+  mine.failed = !send(mine.to, last);
+}
+
+}  // namespace
+
+task<> threads(seat& at) {
+  event over(at.on);
+  std::size_t running = at.of.threads;
+  at.me.on_message([&](connection&, byte_view) {
+    if (--running == 0) over.set();
+  });
+  const std::int64_t until = end_of(at.of);
+  std::vector<producer> producers;
+  for (std::size_t line = 0; line < at.of.threads; ++line) {
+    auto to = at.me.sender(at.servers.front());
+    if (!at.good(to)) co_return;
+    producers.push_back({std::move(*to), {}, 0, 0, false});
+  }
+  for (std::size_t line = 0; line < producers.size(); ++line) {
+    producers[line].thread = std::thread([&, line] { produce(producers[line], line, until); });
+  }
+  co_await over.wait();
+  for (producer& one : producers) {
+    one.thread.join();
+    at.counted.count += one.count;
+    at.counted.sum += one.sum;
+    if (one.failed) at.counted.fail("a thread could not send");
+  }
+}
+
+}  // namespace hawser::bench::own
