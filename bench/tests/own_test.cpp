@@ -3,6 +3,7 @@
 #include "own/own.hpp"
 #include "raw/raw.hpp"
 #include "sound.hpp"
+#include "support/sanitizers.hpp"
 
 #include <tuple>
 
@@ -24,7 +25,8 @@ TEST_P(own_run, books_balance) {
   if (what == workload::threads) of.threads = 3;
   const sample made = counted(run, of);
   if (what == workload::idle) {
-    EXPECT_GT(made.allocated_bytes, 0);
+    // The sanitizers bring allocators that keep no such books.
+    if (!HAWSER_UNDER_ADDRESS_SANITIZER && !HAWSER_UNDER_THREAD_SANITIZER) EXPECT_GT(made.allocated_bytes, 0);
     return;
   }
   expect_sound(made, of);
