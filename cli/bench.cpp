@@ -62,7 +62,8 @@ std::size_t runs_of(const std::vector<job>& jobs, const std::vector<contestant>&
 
 bool measure(const bench_options& options) {
   selection wanted = options.wanted;
-  wanted.measured = std::chrono::milliseconds(options.milliseconds != 0 ? options.milliseconds : wanted.quick ? 250 : 500);
+  wanted.measured = std::chrono::milliseconds(options.milliseconds != 0 ? options.milliseconds : wanted.quick ? 250
+                                                                                                              : 500);
   const std::vector<job> jobs = plan_of(wanted);
   const std::vector<contestant> contestants = contestants_of(options);
   const auto against = [&](const contestant& who) { return opponents_of(who, contestants); };
@@ -116,8 +117,9 @@ void add_bench(CLI::App& application, int& outcome) {
   command->add_flag("--markdown", options->markdown, "print one table for a document")->excludes(json);
   std::string work = "Work:\n";
   for (const workload_traits& one : workloads) work += "  " + std::string(one.name) + std::string(10 - one.name.size(), ' ') + std::string(one.is) + '\n';
-  command->footer(work + "Examples:\n  hawser bench --quick\n  hawser bench pingpong --engine both --wait spin\n  hawser bench echoes --connections 1000\n"
-                         "  hawser bench requests --in-flight 1024 --runs 9 --json");
+  command->footer(work +
+      "Examples:\n  hawser bench --quick\n  hawser bench pingpong --engine both --wait spin\n  hawser bench echoes --connections 1000\n"
+      "  hawser bench requests --in-flight 1024 --runs 9 --json");
   command->callback([options, &outcome] {
     if (!measure(*options)) outcome = answered_with_error;
   });

@@ -11,10 +11,29 @@
 // two processes on two cores.
 namespace hawser::bench {
 
-enum class workload : std::uint8_t { pingpong, stream, requests, streamed, bulk, beside, echoes, fanout, idle, connect, channels, threads };
+enum class workload : std::uint8_t {
+  pingpong,
+  stream,
+  requests,
+  streamed,
+  bulk,
+  beside,
+  echoes,
+  fanout,
+  idle,
+  connect,
+  channels,
+  threads,
+  paced
+};
 
 // What of a sample decides.
-enum class figure : std::uint8_t { rate, p50, p99, memory };
+enum class figure : std::uint8_t {
+  rate,
+  p50,
+  p99,
+  memory
+};
 
 struct workload_traits {
   std::string_view name;
@@ -22,7 +41,7 @@ struct workload_traits {
   figure counts = figure::rate;
   bool one_way = false;                    // measured where it arrives, which is the server; the rest is measured by the client
 };
-inline constexpr std::array<workload_traits, 12> workloads{{
+inline constexpr std::array<workload_traits, 13> workloads{{
     {"pingpong", "64 bytes there and back, one message at a time", figure::p50},
     {"stream", "messages of `size` one way, as many as there is room for, each seen once and summed", figure::rate, true},
     {"requests", "64 bytes there and back, `in_flight` of them under way"},
@@ -35,17 +54,25 @@ inline constexpr std::array<workload_traits, 12> workloads{{
     {"connect", "connecting, 64 bytes there and back, closing; one after another"},
     {"channels", "stream, its messages spread over `channels` of one connection", figure::rate, true},
     {"threads", "stream, its messages sent by `threads` that are not the one with the socket", figure::rate, true},
+    {"paced", "bursts of `burst` messages of `size` there and back, one due every `gap` on one of `connections`", figure::p50},
 }};
 inline const workload_traits& traits_of(workload what) noexcept { return workloads[static_cast<std::size_t>(what)]; }
 inline std::string_view to_text(workload what) noexcept { return traits_of(what).name; }
 
 // What moves the bytes: calls on the socket alone, or one of the two that hawser has as well.
-enum class engine_kind : std::uint8_t { none, epoll, uring };
+enum class engine_kind : std::uint8_t {
+  none,
+  epoll,
+  uring
+};
 inline constexpr std::array<std::string_view, 3> engine_names{"none", "epoll", "uring"};
 inline std::string_view to_text(engine_kind engine) noexcept { return engine_names[static_cast<std::size_t>(engine)]; }
 
 // How both sides wait for the next bytes: asleep in the kernel, or asking again and again.
-enum class wait_mode : std::uint8_t { block, spin };
+enum class wait_mode : std::uint8_t {
+  block,
+  spin
+};
 inline std::string_view to_text(wait_mode wait) noexcept { return wait == wait_mode::block ? "block" : "spin"; }
 
 // Parts of workloads that have no number in a job.
@@ -62,6 +89,8 @@ struct job {
   std::size_t connections = 1;
   std::size_t channels = 1;
   std::size_t threads = 1;
+  std::chrono::microseconds gap{100};      // of paced, as is burst
+  std::size_t burst = 1;
   std::chrono::milliseconds warm_up{100};  // both from the first arrival on, as the side sees it that measures
   std::chrono::milliseconds measured{500};
   int client_core = 0;

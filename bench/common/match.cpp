@@ -71,8 +71,7 @@ outcome match(const job& of, const server_side& server, const client_side& clien
   if (there->failed()) return failed("server", there->failure);
 
   if (here->count != there->count || here->sum != there->sum) {
-    return failed("books", "the client has " + std::to_string(here->count) + " and sum " + std::to_string(here->sum) + ", the server " +
-                               std::to_string(there->count) + " and " + std::to_string(there->sum));
+    return failed("books", "the client has " + std::to_string(here->count) + " and sum " + std::to_string(here->sum) + ", the server " + std::to_string(there->count) + " and " + std::to_string(there->sum));
   }
   if (of.what != workload::idle && (traits_of(of.what).one_way ? *there : *here).measured_ns <= 0) return failed("books", "nothing was measured: the time is too short for this machine");
   return sample_of(of, *there, *here);

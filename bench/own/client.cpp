@@ -37,6 +37,7 @@ task<> work_at(seat& at, const endpoint& where) {
     case workload::bulk: return bulk(at);
     case workload::beside: return beside(at);
     case workload::fanout: return subscribe(at);
+    case workload::paced: return paced(at);
     case workload::idle: return ask_once(at);
     case workload::channels: return channels(at);
     case workload::threads: return threads(at);
@@ -61,7 +62,9 @@ task<> play(seat& at, endpoint where) {
 }  // namespace
 
 void drive(const job& of, std::uint16_t port, tally& counted) {
-  loop on(loop_for(of));
+  loop_options how = loop_for(of);
+  if (of.what == workload::paced) how.wait = wait_policy::busy;      // as the baseline: a burst is due within microseconds
+  loop on(how);
   seat at(on, of, counted);
   on.run(play(at, "127.0.0.1:" + std::to_string(port)));
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "common/pacer.hpp"
 #include "common/process.hpp"
 #include "own/seat.hpp"
 
@@ -116,6 +117,20 @@ task<> connect_again_and_again(seat& at, endpoint where) {
     const std::int64_t ended = now_ns();
     at.measured.took(ended - began);
     at.measured.arrived(ended, 1);
+  }
+}
+
+task<> paced(seat& at) {
+  event over(at.on);
+  pacer pace(at.of, at.counted);
+  at.me.on_message([&](connection& from, byte_view message) {
+    pace.answered(*from.user_state<std::uint64_t>(), message, now_ns());
+    if (pace.is_done()) over.set();
+  });
+  for (std::size_t i = 0; i < at.servers.size(); ++i) at.servers[i].set_user_state(std::make_shared<std::uint64_t>(i));
+  while (!over.is_set()) {
+    while (pace.is_due(now_ns())) pace.burst([&](std::size_t which, byte_view message) { at.good(at.servers[which].send(message)); });
+    co_await sleep_until(at.on, instant(std::chrono::nanoseconds(pace.due_ns())));
   }
 }
 

@@ -7,7 +7,8 @@ namespace hawser::bench::own {
 
 loop_options loop_for(const job& of) {
   loop_options options;
-  options.engine = of.engine == engine_kind::epoll ? engine_choice::epoll : of.engine == engine_kind::uring ? engine_choice::uring : engine_choice::automatic;
+  options.engine = of.engine == engine_kind::epoll ? engine_choice::epoll : of.engine == engine_kind::uring ? engine_choice::uring
+                                                                                                            : engine_choice::automatic;
   options.wait = of.wait == wait_mode::block ? wait_policy::block : wait_policy::busy;
   return options;
 }

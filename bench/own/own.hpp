@@ -13,6 +13,7 @@
 //   streamed           pieces written one after the other into a request, and its answer read when it has come
 //   beside             messages and one such stream
 //   echoes, fanout, idle   one peer with many connections to the other; a publication is a send on each
+//   paced              messages, by a timer of the loop, which the client keeps awake
 //   channels           message channels that one task writes to in turn, each read by a task of its own
 //   threads            a remote_sender for each thread
 namespace hawser::bench::own {

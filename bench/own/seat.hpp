@@ -31,6 +31,7 @@ task<> stream(seat& at);
 task<> ask_once(seat& at);                 // idle
 task<> connect_again_and_again(seat& at, endpoint where);
 task<> subscribe(seat& at);                // fanout
+task<> paced(seat& at);
 // calls.cpp
 task<> requests(seat& at);                 // and streamed
 task<> bulk(seat& at);

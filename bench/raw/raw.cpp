@@ -75,6 +75,7 @@ void serve_job(const job& of, const listening& listens, tally& counted) {
   switch (of.what) {
     case workload::echoes: return with_sockets(of, counted, accept, of.engine == engine_kind::uring ? serve_echoes_by_uring : serve_echoes_by_epoll);
     case workload::fanout: return with_sockets(of, counted, accept, publish);
+    case workload::paced: return with_sockets(of, counted, accept, serve_paced);
     case workload::beside: return with_socket(accept(), of, counted, serve_beside);
     case workload::idle: {
       const memory before = memory_now();
@@ -95,6 +96,7 @@ void drive_job(const job& of, std::uint16_t port, tally& counted) {
   switch (of.what) {
     case workload::echoes: return with_sockets(of, counted, connect, of.engine == engine_kind::uring ? drive_echoes_by_uring : drive_echoes_by_epoll);
     case workload::fanout: return with_sockets(of, counted, connect, subscribe);
+    case workload::paced: return with_sockets(of, counted, connect, drive_paced);
     case workload::idle: return with_sockets(of, counted, connect, drive_idle);
     case workload::beside: return with_socket(connect(), of, counted, drive_beside);
     case workload::connect: {
@@ -107,13 +109,13 @@ void drive_job(const job& of, std::uint16_t port, tally& counted) {
   }
 }
 
-bool has_size(workload what) { return what == workload::stream || what == workload::bulk || what == workload::channels; }
+bool has_size(workload what) { return what == workload::stream || what == workload::bulk || what == workload::channels || what == workload::paced; }
 
 const char* complaint_about(const job& of) {
   if (of.measured.count() <= 0 || of.warm_up.count() < 0) return "there is no time to measure in";
   if (of.in_flight < 1 || of.in_flight > 65'536) return "in_flight is 1-65536";
   if (of.connections < 1) return "there is no connection";
-  if (has_size(of.what) ? of.size < payload_bytes || of.size > (std::size_t{64} << 20) : of.size != payload_bytes) return "messages have 64 bytes, of stream and bulk up to 64 MiB";
+  if (has_size(of.what) ? of.size < sizeof(payload_head) || of.size > (std::size_t{64} << 20) : of.size != payload_bytes) return "messages have 64 bytes, where they may have another size 16 bytes to 64 MiB";
   return can(of) ? nullptr : "this engine has no baseline for it";
 }
 
@@ -136,6 +138,7 @@ bool can(const job& of) {
     case workload::bulk: return of.connections == 1;
     case workload::echoes: return of.engine != engine_kind::none;
     case workload::fanout:
+    case workload::paced:
     case workload::idle: return of.engine == engine_kind::epoll;
     case workload::beside: return of.engine == engine_kind::epoll && of.connections == 1;
     case workload::connect: return of.engine == engine_kind::none && of.connections == 1;

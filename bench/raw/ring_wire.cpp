@@ -58,7 +58,10 @@ class ring_wire final : public wire {
   std::uint64_t system_calls() const noexcept override { return ring_->system_calls(); }
 
  private:
-  enum mark : std::uint64_t { receiving, sending };
+  enum mark : std::uint64_t {
+    receiving,
+    sending
+  };
   struct arrival {
     std::size_t bytes;
     unsigned flags;

@@ -41,6 +41,10 @@ void subscribe(const std::vector<int>& sockets, const job& of, tally& counted);
 void serve_idle(const std::vector<int>& sockets, const job& of, tally& counted, const memory& before);
 void drive_idle(const std::vector<int>& sockets, const job& of, tally& counted);
 
+// paced.cpp, on epoll.
+void serve_paced(const std::vector<int>& sockets, const job& of, tally& counted);
+void drive_paced(const std::vector<int>& sockets, const job& of, tally& counted);
+
 // connect.cpp, on bare calls.
 void serve_connects(const descriptor& listener, const job& of, tally& counted);
 void drive_connects(std::uint16_t port, const job& of, tally& counted);

@@ -54,7 +54,7 @@ std::string grid(double x1, double y1, double x2, double y2) {
 }
 std::string whole(double height, const std::string& title, const std::string& body) {
   return format("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" font-family=\"sans-serif\" font-size=\"12\" fill=\"%s\">\n", width, height, ink) +
-         "<text x=\"12\" y=\"22\" font-size=\"15\">" + escaped(title) + "</text>\n" + body + "</svg>\n";
+      "<text x=\"12\" y=\"22\" font-size=\"15\">" + escaped(title) + "</text>\n" + body + "</svg>\n";
 }
 
 // A number to a place between two ends.
@@ -81,7 +81,8 @@ std::vector<double> decades(double from, double to) {
 
 std::vector<double> steps_to(double to) {
   const double power = std::pow(10, std::floor(std::log10(to)));
-  const double step = to / power >= 5 ? power : to / power >= 2 ? power / 2 : power / 5;
+  const double step = to / power >= 5 ? power : to / power >= 2 ? power / 2
+                                                                : power / 5;
   std::vector<double> ticks;
   for (double at = 0; at <= to * 1.001; at += step) ticks.push_back(at);
   return ticks;
@@ -118,7 +119,7 @@ std::string draw_bars(const std::string& title, const std::string& unit, const s
     body += text_at(left - 8, middle + 4, "end", one.name);
     body += format("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>\n", left, y, std::max(x(one.value) - left, 1.0), row - 8, colour.c_str());
     body += stroke(x(one.min), middle + 1, x(one.max), middle + 1, "#222", 1.5) + stroke(x(one.min), y + 5, x(one.min), y + row - 13, "#222", 1.5) +
-            stroke(x(one.max), y + 5, x(one.max), y + row - 13, "#222", 1.5);
+        stroke(x(one.max), y + 5, x(one.max), y + row - 13, "#222", 1.5);
     body += text_at(x(std::max(one.value, one.max)) + 6, middle + 4, "start", short_number(one.value));
     y += row;
   }

@@ -55,10 +55,10 @@ conditions conditions_of(const job& of, int rounds) {
 
 std::string to_text(const conditions& of) {
   return of.machine + "; " + of.system + "; " + of.compiler + "; " + of.when + "\nserver on core " + std::to_string(of.server_core) + ", client on core " +
-         std::to_string(of.client_core) + ", each a process; " + std::to_string(of.rounds) + " rounds in turn, each " + std::to_string(of.measured.count()) +
-         " ms after " + std::to_string(of.warm_up.count()) +
-         " ms of warm-up\nmedians of the rounds; a ratio is taken round by round, its spread is (min - max); calls: system calls for each message\n"
-         "block: both sides sleep when there is nothing; spin: both ask again and again\n";
+      std::to_string(of.client_core) + ", each a process; " + std::to_string(of.rounds) + " rounds in turn, each " + std::to_string(of.measured.count()) +
+      " ms after " + std::to_string(of.warm_up.count()) +
+      " ms of warm-up\nmedians of the rounds; a ratio is taken round by round, its spread is (min - max); calls: system calls for each message\n"
+      "block: both sides sleep when there is nothing; spin: both ask again and again\n";
 }
 
 std::string title_of(const job& of) {
@@ -72,6 +72,9 @@ std::string title_of(const job& of) {
     case workload::fanout:
     case workload::idle: text += ", " + several(of.connections, "connection"); break;
     case workload::channels: text += ' ' + size_text(of.size) + ", " + several(of.channels, "channel"); break;
+    case workload::paced:
+      text += ' ' + std::to_string(of.burst) + " x " + size_text(of.size) + " every " + std::to_string(of.gap.count()) + " us, " + several(of.connections, "connection");
+      break;
     case workload::threads: text += ", " + several(of.threads, "thread"); break;
     default: break;
   }

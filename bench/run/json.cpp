@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdio>
 #include <ostream>
 
 namespace hawser::bench {
@@ -18,13 +19,20 @@ void print_json(std::ostream& out, const result_of_contest& results) {
         {"peer", one.who->peer}, {"engine", to_text(one.who->engine)}, {"wait", to_text(of.wait)}, {"rate_per_s", median(&sample::per_second)},
         {"bytes_per_s", median(&sample::bytes_per_second)}, {"p50_us", median(&sample::p50_ns, 1e3)}, {"p99_us", median(&sample::p99_ns, 1e3)},
         {"baseline", nullptr}, {"ratio", nullptr}, {"runs", one.samples.size()}, {"min", counted.min}, {"max", counted.max},
-        {"channels", of.channels}, {"threads", of.threads}, {"figure", to_text(counting(of))}, {"ratios", nlohmann::json::array()}, {"p999_us", median(&sample::p999_ns, 1e3)},
+        {"channels", of.channels}, {"threads", of.threads}, {"gap_us", of.gap.count()}, {"burst", of.burst}, {"figure", to_text(counting(of))}, {"ratios", nlohmann::json::array()}, {"p999_us", median(&sample::p999_ns, 1e3)},
         {"client_cpu", median(&sample::client_cpu)}, {"server_cpu", median(&sample::server_cpu)}, {"pinned", all_pinned(one)},
         {"congestion", one.samples.front().congestion}, {"foreign_load", results.foreign_load}};
     if (!one.ratios.empty()) {
       line["baseline"] = one.ratios.front().to;
       line["ratio"] = one.ratios.front().of.median;
       for (const ratio& r : one.ratios) line["ratios"].push_back(nlohmann::ordered_json(to_json(r)));
+    }
+    // The latencies below which so many per cent of all were, where the whole distribution is known.
+    const sample& first = one.samples.front();
+    for (std::size_t i = 0; i < first.curve.size() && first.p50_ns > 0; ++i) {
+      char percent[16];
+      std::snprintf(percent, sizeof percent, "%g", curve_points[i] * 100);
+      line["percentiles_us"][percent] = one.over_rounds([i](const sample& s) { return static_cast<double>(s.curve[i]) / 1000; }).median;
     }
     const double client_calls = median(&sample::client_calls);
     if (client_calls > 0) line["syscalls_per_message"] = {{"client", client_calls}, {"server", median(&sample::server_calls)}};

@@ -36,6 +36,10 @@ const std::vector<entry> everything{
     {workload::channels, asleep, &job::channels, {1, 100, 10'000}, 1024},
     {workload::threads, asleep, &job::threads, {1, 2, 4}},
 };
+// Row after row of messages at given times: only for who asks for it by name.
+const std::vector<std::size_t> matrix_sizes{32, 128, 512, 1024}, matrix_bursts{1, 2, 5, 50};
+const std::vector<int> matrix_gaps_us{10, 20, 40, 100};
+
 const std::vector<entry> in_short{
     {workload::pingpong, both},
     {workload::stream, asleep, &job::size, {64, 64 << 10}},
@@ -70,8 +74,33 @@ std::vector<std::size_t> values_of(const entry& one, const selection& wanted) {
 
 }  // namespace
 
+namespace {
+
+void add_matrix(std::vector<job>& jobs, const selection& wanted) {
+  job one;
+  one.what = workload::paced;
+  one.wait = wait_mode::spin;
+  one.measured = wanted.measured;
+  for (const std::size_t connections : wanted.connections.empty() ? std::vector<std::size_t>{1} : wanted.connections) {
+    for (const std::size_t size : wanted.sizes.empty() ? matrix_sizes : wanted.sizes) {
+      for (const int gap_us : matrix_gaps_us) {
+        for (const std::size_t burst : matrix_bursts) {
+          one.connections = connections;
+          one.size = size;
+          one.gap = std::chrono::microseconds(gap_us);
+          one.burst = burst;
+          jobs.push_back(one);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
 std::vector<job> plan_of(const selection& wanted) {
   std::vector<job> jobs;
+  if (is_among(wanted.workloads, to_text(workload::paced))) add_matrix(jobs, wanted);
   for (const entry& one : wanted.quick ? in_short : everything) {
     if (!wanted.workloads.empty() && !is_among(wanted.workloads, to_text(one.what))) continue;
     for (const wait_mode wait : waits_of(one, wanted)) {

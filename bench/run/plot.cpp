@@ -80,8 +80,9 @@ picture scaling_of(const std::vector<const result_of_contest*>& jobs) {
   const job& of = jobs.front()->of;
   const bool sizes = of.what == workload::stream || of.what == workload::bulk;
   const std::string name = std::string(to_text(of.what)) + "-" + std::string(to_text(of.wait));
-  return {"scaling-" + name, draw_lines(std::string(to_text(of.what)) + ", " + std::string(to_text(of.wait)), sizes ? "bytes" : of.connections > 1 ? "connections" : "under way", ticks,
-                                 unit_of(counting(of)), lines)};
+  return {"scaling-" + name, draw_lines(std::string(to_text(of.what)) + ", " + std::string(to_text(of.wait)), sizes ? "bytes" : of.connections > 1 ? "connections"
+                                                                                                                                                   : "under way",
+                                 ticks, unit_of(counting(of)), lines)};
 }
 
 }  // namespace

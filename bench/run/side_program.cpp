@@ -41,7 +41,7 @@ outcome sample_of(const job& of, const nlohmann::json& server, const nlohmann::j
   const auto sum = [](const nlohmann::json& side) { return number<std::uint64_t>(side, "sum"); };
   if (count(client) != count(server) || sum(client) != sum(server)) {
     return std::unexpected("books: the client has " + std::to_string(count(client)) + " and sum " + std::to_string(sum(client)) + ", the server " +
-                           std::to_string(count(server)) + " and " + std::to_string(sum(server)));
+        std::to_string(count(server)) + " and " + std::to_string(sum(server)));
   }
   const nlohmann::json& measured = traits_of(of.what).one_way ? server : client;
   const auto ns = number<std::int64_t>(measured, "measured_ns");

@@ -50,10 +50,12 @@ void print_others(std::ostream& out, const standing& one) {
 
 void print_table(std::ostream& out, const result_of_contest& results) {
   const figure counts = counting(results.of);
-  out << '\n' << title_of(results.of) << ": " << traits_of(results.of.what).is << '\n';
+  out << '\n'
+      << title_of(results.of) << ": " << traits_of(results.of.what).is << '\n';
   if (counts != figure::memory) {
     out << format("  %-17s%12s %9s %10s %10s  %11s  %15s %7s  %s\n", "", "per second", "MB/s", "p50 us", "p99 us", "cpu", "calls", "tcp",
-        counts == figure::rate ? "ratio of rates" : counts == figure::p50 ? "ratio of p50, smaller is better" : "ratio of p99, smaller is better");
+        counts == figure::rate ? "ratio of rates" : counts == figure::p50 ? "ratio of p50, smaller is better"
+                                                                          : "ratio of p99, smaller is better");
   }
   for (const standing& one : results.standings) print_row(out, one, counts);
   for (const standing& one : results.standings) print_others(out, one);

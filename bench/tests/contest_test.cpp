@@ -58,7 +58,8 @@ contestant reciting(std::string peer, engine_kind engine, std::vector<double> ra
             one.client_calls = 0.5;
             one.is_pinned = true;
             return one;
-          }, .version = {}};
+          },
+      .version = {}};
 }
 
 std::vector<contestant> two() {
@@ -198,5 +199,5 @@ TEST(foreign_load, is_what_others_use_and_not_what_children_used_that_have_ended
   EXPECT_LT(foreign_seconds(), while_it_lived - 0.15);
 }
 
-}  // namespace
+}
 }  // namespace hawser::bench

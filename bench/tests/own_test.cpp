@@ -23,6 +23,7 @@ TEST_P(own_run, books_balance) {
   if (what == workload::fanout || what == workload::idle) of.connections = 50;
   if (what == workload::channels) of.channels = 300;
   if (what == workload::threads) of.threads = 3;
+  if (what == workload::paced) of.connections = 5, of.burst = 3, of.size = 128;
   const sample made = counted(run, of);
   if (what == workload::idle) {
     // The sanitizers bring allocators that keep no such books.
@@ -41,7 +42,7 @@ TEST_P(own_run, books_balance) {
 INSTANTIATE_TEST_SUITE_P(on, own_run,
     testing::Combine(testing::Values(engine_kind::epoll, engine_kind::uring),
         testing::Values(workload::pingpong, workload::stream, workload::requests, workload::streamed, workload::bulk, workload::beside, workload::echoes,
-            workload::fanout, workload::idle, workload::connect, workload::channels, workload::threads)),
+            workload::fanout, workload::idle, workload::connect, workload::channels, workload::threads, workload::paced)),
     [](const auto& instance) { return std::string(to_text(std::get<0>(instance.param))) + "_" + std::string(to_text(std::get<1>(instance.param))); });
 
 }  // namespace hawser::bench::own

@@ -60,5 +60,5 @@ TEST(arrival_order, is_of_each_line_by_itself) {
   EXPECT_FALSE(order.follows(sequence_in(2, 0)));
 }
 
-}  // namespace
+}
 }  // namespace hawser::bench

@@ -83,9 +83,10 @@ TEST_P(raw_run, echoes_books_balance) {
 }
 
 TEST_P(raw_run, every_other_workload_that_it_has_balances) {
-  for (const workload what : {workload::beside, workload::fanout, workload::idle, workload::connect, workload::threads}) {
+  for (const workload what : {workload::beside, workload::fanout, workload::idle, workload::connect, workload::threads, workload::paced}) {
     job work = of(what);
     if (what == workload::threads) work.threads = 3;
+    if (what == workload::paced) work.connections = 5, work.burst = 3, work.size = 128;
     if (what == workload::fanout || what == workload::idle) work.connections = 50;
     if (!can(work)) continue;
     const sample made = counted(run, work);
@@ -157,7 +158,7 @@ TEST(raw_run_of, nonsense_is_refused) {
   };
   EXPECT_EQ(complaint([](job& of) { of.what = workload::requests, of.in_flight = 0; }), "in_flight is 1-65536");
   EXPECT_EQ(complaint([](job& of) { of.what = workload::requests, of.in_flight = 65'537; }), "in_flight is 1-65536");
-  const char* sizes = "messages have 64 bytes, of stream and bulk up to 64 MiB";
+  const char* sizes = "messages have 64 bytes, where they may have another size 16 bytes to 64 MiB";
   EXPECT_EQ(complaint([](job& of) { of.what = workload::bulk, of.size = 8; }), sizes);
   EXPECT_EQ(complaint([](job& of) { of.what = workload::stream, of.size = 65 << 20; }), sizes);
   EXPECT_EQ(complaint([](job& of) { of.size = 65; }), sizes);

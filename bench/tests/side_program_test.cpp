@@ -22,17 +22,19 @@ class side_program : public testing::Test {
   // A shell script; its own words are $1 (side), $2 (workload) ...
   std::string script(const std::string& name, const std::string& text) {
     const std::string path = directory_ / name;
-    std::ofstream(path) << "#!/bin/sh\n" << text;
+    std::ofstream(path) << "#!/bin/sh\n"
+                        << text;
     ::chmod(path.c_str(), 0700);
     return path;
   }
   // One that does as it should, but for what `change` puts between.
   std::string honest(const std::string& name, const std::string& change = "") {
-    return script(name, "if [ $1 = --workloads ]; then echo pingpong block spin; echo stream block; exit; fi\n"
-                        "sample() { echo '{\"count\":'$1',\"sum\":7,\"measured_count\":500,\"measured_ns\":1000000,\"p50_ns\":2000,\"p99_ns\":3000,\"cpu\":0.5,\"congestion\":\"cubic\"}'; }\n" +
-                            change +
-                            "if [ $1 = server ]; then echo port 4711; cat >/dev/null; sample 9; fi\n"
-                            "if [ $1 = client ]; then case \"$*\" in *'--port 4711'*) sample 9;; *) exit 1;; esac; fi\n");
+    return script(name,
+        "if [ $1 = --workloads ]; then echo pingpong block spin; echo stream block; exit; fi\n"
+        "sample() { echo '{\"count\":'$1',\"sum\":7,\"measured_count\":500,\"measured_ns\":1000000,\"p50_ns\":2000,\"p99_ns\":3000,\"cpu\":0.5,\"congestion\":\"cubic\"}'; }\n" +
+            change +
+            "if [ $1 = server ]; then echo port 4711; cat >/dev/null; sample 9; fi\n"
+            "if [ $1 = client ]; then case \"$*\" in *'--port 4711'*) sample 9;; *) exit 1;; esac; fi\n");
   }
   std::string failure_of(const std::string& path) {
     const auto made = contestant_in(path);
@@ -107,13 +109,14 @@ TEST(plan, of_a_selection_is_that_work_with_those_values) {
   for (const job& one : jobs) EXPECT_EQ(one.wait, wait_mode::spin);
 }
 
-TEST(plan, holds_every_workload_and_the_quick_one_holds_less) {
+TEST(plan, holds_every_workload_but_the_matrix_and_the_quick_one_holds_less) {
   const auto all = plan_of({.workloads = {}, .waits = {}, .sizes = {}, .in_flight = {}, .connections = {}});
   selection quick;
   quick.quick = true;
   std::vector<bool> there(workloads.size());
   for (const job& one : all) there[static_cast<std::size_t>(one.what)] = true;
-  for (std::size_t i = 0; i < there.size(); ++i) EXPECT_TRUE(there[i]) << workloads[i].name;
+  for (std::size_t i = 0; i < there.size(); ++i) EXPECT_EQ(there[i], workloads[i].name != "paced") << workloads[i].name;
+  EXPECT_EQ(plan_of({.workloads = {"paced"}, .waits = {}, .sizes = {}, .in_flight = {}, .connections = {1, 16}}).size(), 128u) << "only by its name";
   EXPECT_LT(plan_of(quick).size(), all.size() / 2);
 }
 
@@ -130,5 +133,5 @@ TEST(plan, compares_hawser_to_its_own_engine_first_and_then_to_everybody) {
   EXPECT_EQ(opponents_of(find("raw"), all), titles{});
 }
 
-}  // namespace
+}
 }  // namespace hawser::bench
