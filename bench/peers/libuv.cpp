@@ -7,6 +7,8 @@
 #include <uv.h>
 
 #include <functional>
+#include <iterator>
+#include <list>
 #include <memory>
 
 #include <netinet/in.h>
@@ -35,6 +37,7 @@ class side {
   // Callbacks go through here: an exception must not cross the library.
   template <class Work>
   void guarded(Work&& work) noexcept {
+    if (is_over_) return;                  // what was under way is cancelled then
     try {
       work();
     } catch (...) {
@@ -50,6 +53,10 @@ class side {
     if (!of.spins) ::uv_run(&loop, UV_RUN_DEFAULT);
     else
       while (!is_over_) ::uv_run(&loop, UV_RUN_NOWAIT);
+    ::uv_walk(&loop, [](uv_handle_t* each, void*) {
+      if (::uv_is_closing(each) == 0) ::uv_close(each, nullptr); }, nullptr);
+    ::uv_run(&loop, UV_RUN_DEFAULT);
+    check(::uv_loop_close(&loop), "closing");
     if (failed_) std::rethrow_exception(failed_);
   }
 
@@ -303,14 +310,15 @@ class server {
   void accept() {
     const work what = here_.of.what;
     const bool many = what == work::echoes || what == work::idle || what == work::connect || what == work::fanout;
-    auto made = std::make_unique<line>(here_, many ? small_inbox_bytes : buffer_bytes);
-    line& with = *made.release();          // until it has ended
+    lines_.push_back(std::make_unique<line>(here_, many ? small_inbox_bytes : buffer_bytes));
+    const auto at = std::prev(lines_.end());
+    line& with = **at;
     with.accept_from(reinterpret_cast<uv_stream_t*>(&listener_));
     if (what == work::beside) {
       const int most = received_bytes_beside;
       ::setsockopt(with.descriptor(), SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
     }
-    with.on_end = [&with] { with.close([&with] { delete &with; }); };
+    with.on_end = [this, at] { (*at)->close([this, at] { lines_.erase(at); }); };
     if (what == work::fanout) return fan_.add(with);
     with.on_read = [this, &with] {
       for (bytes message = with.in.next(); message.data() != nullptr; message = with.in.next()) {
@@ -323,6 +331,7 @@ class server {
   side& here_;
   receiver takes_;
   fan fan_;
+  std::list<std::unique_ptr<line>> lines_;
   uv_tcp_t listener_;
   uv_poll_t input_;
 };
