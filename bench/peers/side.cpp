@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -58,6 +59,13 @@ std::int64_t process_cpu_ns() noexcept {
   timespec t;
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
   return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
+void allow_many_descriptors() noexcept {
+  rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void print_sample(const ledger& of, const contestant& who) {
@@ -128,6 +136,7 @@ input_watch::~input_watch() {
 
 int run(int argc, char** argv, const contestant& who) {
   ::signal(SIGPIPE, SIG_IGN);
+  allow_many_descriptors();
   CLI::App app("A contestant of the bench: " + who.version);
   bool lists = false;
   std::string side, what, wait = "block";
