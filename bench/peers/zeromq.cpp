@@ -16,6 +16,8 @@ namespace {
 // Both queues of a socket together hold this much, and a few messages at least.
 constexpr std::size_t queued_bytes_max = std::size_t{8} << 20;
 constexpr std::size_t blocks_queued_beside = 2;
+// Closed sockets count until a thread of the library has come to them.
+constexpr std::size_t closing_max = 4096;
 // Taken from the socket before the other things are done.
 constexpr int batch_max = 1024;
 
@@ -24,7 +26,7 @@ constexpr int batch_max = 1024;
 class context {
  public:
   explicit context(std::size_t sockets) : handle_(::zmq_ctx_new()) {
-    if (::zmq_ctx_set(handle_, ZMQ_MAX_SOCKETS, static_cast<int>(sockets + 16)) != 0) failed("context");
+    if (::zmq_ctx_set(handle_, ZMQ_MAX_SOCKETS, static_cast<int>(sockets + closing_max)) != 0) failed("context");
   }
   ~context() { ::zmq_ctx_term(handle_); }
   context(const context&) = delete;
