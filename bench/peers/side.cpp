@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "peers/side.hpp"
 
+#include "common/process.hpp"
+
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <map>
 
-#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -61,13 +60,6 @@ std::int64_t process_cpu_ns() noexcept {
   return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
 }
 
-void allow_many_descriptors() noexcept {
-  rlimit limit;
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 void print_sample(const ledger& of, const contestant& who) {
   nlohmann::ordered_json line = {{"count", of.count}, {"sum", of.sum}, {"measured_count", of.measured.count()},
       {"measured_ns", of.measured.ns()}, {"p50_ns", of.latency.quantile(0.5)}, {"p99_ns", of.latency.quantile(0.99)},
@@ -101,17 +93,6 @@ void ledger::finish() noexcept {
 }
 
 double ledger::cpu() const noexcept { return wall_ns_ > 0 ? static_cast<double>(cpu_ns_) / static_cast<double>(wall_ns_) : 0; }
-
-memory memory_now() {
-  memory now;
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("RssAnon:")) now.resident_bytes = std::stoll(line.substr(8)) * 1024;
-  }
-  const struct mallinfo2 given = ::mallinfo2();
-  now.allocated_bytes = static_cast<std::int64_t>(given.uordblks + given.hblkhd);
-  return now;
-}
 
 void announce(std::uint16_t port) { std::cout << "port " << port << std::endl; }
 

@@ -106,12 +106,6 @@ class ledger {
   std::int64_t cpu_from_ns_ = 0, since_ns_ = 0, cpu_ns_ = 0, wall_ns_ = 0;
 };
 
-// How much memory this process has: anonymous pages that are resident, and what malloc has given out.
-struct memory {
-  std::int64_t resident_bytes = 0, allocated_bytes = 0;
-};
-memory memory_now();
-
 struct offer {
   work what;
   bool can_spin = false;

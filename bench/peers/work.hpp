@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include "common/payload.hpp"
+#include "common/process.hpp"
 #include "peers/side.hpp"
 
 #include <algorithm>
@@ -9,15 +11,6 @@
 
 // The workloads without any I/O: what is sent next, and whether what came is right. A contestant moves the messages.
 namespace hawser::bench::peers {
-
-// A message of 64 bytes. The first word counts, the second is a time of now_ns or 0, the others are filler.
-struct payload {
-  std::uint64_t sequence = 0;
-  std::int64_t stamp_ns = 0;
-  std::uint64_t filler[6] = {1, 2, 3, 4, 5, 6};
-};
-inline constexpr std::size_t payload_bytes = 64;
-static_assert(sizeof(payload) == payload_bytes);
 
 inline constexpr std::size_t block_bytes = std::size_t{64} << 10;     // of beside
 // The queues of the kernel are where a ping waits beside bulk. Those who reach their sockets keep them short: TCP_NOTSENT_LOWAT of the
@@ -31,41 +24,12 @@ inline constexpr std::size_t publications_open = 64;                  // not yet
 // all before it was taken; in fanout the publisher ends with it, and subscribers confirm with it; in idle it means: measure now.
 inline constexpr std::size_t control_bytes = 8;
 
-inline std::uint64_t sum_of(const payload& of) noexcept {
-  std::uint64_t sum = of.sequence + static_cast<std::uint64_t>(of.stamp_ns);
-  for (const std::uint64_t word : of.filler) sum += word;
-  return sum;
-}
+using bench::sum_of;
+inline std::uint64_t sum_of(const payload& of) noexcept { return bench::sum_of(&of); }
 inline bytes bytes_of(const payload& from) noexcept { return std::as_bytes(std::span(&from, 1)); }
 
-// The sum of a message's words; its size is a multiple of 8. Four sums at once, because one waits for itself.
-inline std::uint64_t sum_of(bytes of) noexcept {
-  std::uint64_t sums[4] = {}, words[4];
-  const std::byte* at = of.data();
-  std::size_t left = of.size();
-  for (; left >= sizeof words; at += sizeof words, left -= sizeof words) {
-    std::memcpy(words, at, sizeof words);
-    for (int i = 0; i < 4; ++i) sums[i] += words[i];
-  }
-  for (; left >= 8; at += 8, left -= 8) {
-    std::memcpy(words, at, 8);
-    sums[0] += words[0];
-  }
-  return sums[0] + sums[1] + sums[2] + sums[3];
-}
-
-inline std::uint64_t sum_of(std::span<const std::byte, payload_bytes> of) noexcept {
-  payload made;
-  std::memcpy(&made, of.data(), sizeof made);
-  return sum_of(made);
-}
-
-struct head {
-  std::uint64_t sequence = 0;
-  std::int64_t stamp_ns = 0;               // 0: this message carries no time
-};
-inline head head_of(bytes message) noexcept {
-  head got;
+inline payload_head head_of(bytes message) noexcept {
+  payload_head got;
   std::memcpy(&got, message.data(), sizeof got);
   return got;
 }
@@ -85,12 +49,12 @@ class receiver {
   bool take(bytes message) {
     if (message.size() == control_bytes) return control();
     if (!books_.measured.has_begun()) tick();
-    books_.sum += message.size() == payload_bytes ? sum_of(message.first<payload_bytes>()) : sum_of(message);
+    books_.sum += message.size() == payload_bytes ? sum_of(message.data()) : sum_of(message);
     ++books_.count;
     if (--clock_in_ == 0) tick();
     if (echoes_) return true;
     if (job_.what == work::beside) return beside(message);
-    const head got = head_of(message);
+    const payload_head got = head_of(message);
     if (got.sequence + 1 != books_.count || message.size() != job_.size) fail("the stream's messages are not in order");
     if (got.stamp_ns != 0 && books_.measured.is_measuring()) books_.latency.record(now_ns() - got.stamp_ns);
     return false;
@@ -220,14 +184,14 @@ class pourer {
  public:
   pourer(std::size_t size, ledger& books) : books_(books), message_(size), stamp_every_(std::max<std::size_t>(block_bytes / size, 1)) {
     for (std::size_t i = 0; i < size; ++i) message_[i] = static_cast<std::byte>(i * 7);
-    std::memset(message_.data(), 0, sizeof(head));
-    base_ = sum_of(message_);
+    std::memset(message_.data(), 0, sizeof(payload_head));
+    base_ = sum_of(bytes(message_));
     books_.begin();
   }
 
   // The next message, valid until the next call; empty when the time is over.
   bytes next() noexcept {
-    head now;
+    payload_head now;
     if (--stamp_in_ == 0) {
       stamp_in_ = stamp_every_;
       now.stamp_ns = now_ns();
@@ -298,7 +262,7 @@ class turns {
 
  private:
   ledger& books_;
-  std::vector<head> sent_;                 // with a time: under way
+  std::vector<payload_head> sent_;         // with a time: under way
   std::size_t in_flight_max_, under_way_ = 0, at_ = 0;
   std::uint64_t answered_ = 0;
   std::int64_t now_ = 0;
@@ -311,15 +275,15 @@ class publisher {
  public:
   publisher(const job& of, ledger& books) : books_(books), many_(of.connections) {
     for (std::size_t i = 0; i < sizeof message_; ++i) message_[i] = static_cast<std::byte>(i);
-    std::memset(message_, 0, sizeof(head));
-    base_ = sum_of(message_);
+    std::memset(message_, 0, sizeof(payload_head));
+    base_ = sum_of(bytes(message_));
   }
 
   // Empty: the window is full, or the time is over.
   bytes next() noexcept {
     books_.begin();
     if (published_ - confirmed_ == publications_open) return {};
-    const head now{published_, now_ns()};
+    const payload_head now{published_, now_ns()};
     books_.measured.at(now.stamp_ns, books_.count);
     if (books_.measured.is_over(now.stamp_ns)) {
       is_over_ = true;
@@ -361,7 +325,7 @@ class subscribers {
       return;
     }
     if (message.size() != publication_bytes) fail("a publication of another size");
-    const head got = head_of(message);
+    const payload_head got = head_of(message);
     if (got.sequence != next_[subscriber] || ended_ != 0) fail("a publication was lost");
     ++next_[subscriber];
     ++books_.count;
