@@ -28,6 +28,7 @@ struct sample {
   double client_calls = 0, server_calls = 0;   // system calls for each message, those that found nothing included
   bool is_pinned = false;                  // both sides got their cores
   std::string congestion;                  // of both sides; "mixed" when they differ
+  std::string version;                     // of the library that did it; empty: none
 };
 // Or why there is none, for a person to read.
 using outcome = std::expected<sample, std::string>;

@@ -17,7 +17,6 @@ struct contestant {
   engine_kind engine = engine_kind::none;
   std::function<outcome(const job&)> run;
   std::function<bool(const job&)> can = [](const job&) { return true; };
-  std::string version;                     // of a library
   std::string title() const { return engine == engine_kind::none ? peer : peer + " " + std::string(to_text(engine)); }
 };
 

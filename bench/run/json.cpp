@@ -22,6 +22,7 @@ void print_json(std::ostream& out, const result_of_contest& results) {
         {"channels", of.channels}, {"threads", of.threads}, {"gap_us", of.gap.count()}, {"burst", of.burst}, {"figure", to_text(counting(of))}, {"ratios", nlohmann::json::array()}, {"p999_us", median(&sample::p999_ns, 1e3)},
         {"client_cpu", median(&sample::client_cpu)}, {"server_cpu", median(&sample::server_cpu)}, {"pinned", all_pinned(one)},
         {"congestion", one.samples.front().congestion}, {"foreign_load", results.foreign_load}};
+    if (const std::string& version = one.samples.front().version; !version.empty()) line["version"] = version;
     if (!one.ratios.empty()) {
       line["baseline"] = one.ratios.front().to;
       line["ratio"] = one.ratios.front().of.median;

@@ -33,10 +33,12 @@ const char* unit_of(figure counts) {
 
 // A row for each job, a column for each contestant: the figure, and its ratio to the baseline.
 void print_markdown(std::ostream& out, const std::vector<result_of_contest>& all) {
-  std::vector<std::string> titles;
+  std::vector<std::string> titles, versions;
   for (const result_of_contest& results : all) {
     for (const standing& one : results.standings) {
       if (std::find(titles.begin(), titles.end(), one.who->title()) == titles.end()) titles.push_back(one.who->title());
+      const std::string& version = one.samples.front().version;
+      if (!version.empty() && std::find(versions.begin(), versions.end(), version) == versions.end()) versions.push_back(version);
     }
   }
   out << "| work | |";
@@ -52,7 +54,9 @@ void print_markdown(std::ostream& out, const std::vector<result_of_contest>& all
     }
     out << '\n';
   }
-  out << "\nBehind each figure its ratio to the baseline (min - max): raw sockets on the same engine, else on epoll.\n";
+  out << "\nBehind each figure its ratio to the baseline (min - max): raw sockets on the same engine, else on epoll.";
+  for (const std::string& version : versions) out << (version == versions.front() ? " " : ", ") << version;
+  out << (versions.empty() ? "\n" : ".\n");
   out.flush();
 }
 

@@ -121,7 +121,7 @@ std::vector<job> plan_of(const selection& wanted) {
 std::vector<contestant> line_up(const std::vector<engine_kind>& engines, std::vector<contestant> others, bool quick) {
   std::vector<contestant> all;
   const auto add = [&](const char* peer, engine_kind engine, outcome (*run)(const job&), bool (*can)(const job&)) {
-    all.push_back({.peer = peer, .engine = engine, .run = run, .can = can, .version = {}});
+    all.push_back({.peer = peer, .engine = engine, .run = run, .can = can});
   };
   add("raw", engine_kind::none, raw::run, raw::can);
   for (const engine_kind engine : {engine_kind::epoll, engine_kind::uring}) {

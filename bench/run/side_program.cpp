@@ -59,6 +59,7 @@ outcome sample_of(const job& of, const nlohmann::json& server, const nlohmann::j
   made.client_cpu = number<double>(client, "cpu");
   made.server_cpu = number<double>(server, "cpu");
   made.is_pinned = true;
+  made.version = client.value("version", std::string());
   const auto congestion = [](const nlohmann::json& side) { return side.value("congestion", std::string("system")); };
   made.congestion = congestion(client) == congestion(server) ? congestion(client) : "mixed";
   return made;

@@ -58,8 +58,7 @@ contestant reciting(std::string peer, engine_kind engine, std::vector<double> ra
             one.client_calls = 0.5;
             one.is_pinned = true;
             return one;
-          },
-      .version = {}};
+          }};
 }
 
 std::vector<contestant> two() {
@@ -92,7 +91,7 @@ TEST(contest, of_round_trips_compares_their_medians) {
 
 TEST(contest, goes_on_without_who_failed_and_says_why) {
   std::vector<contestant> contestants = two();
-  contestants.push_back({.peer = "raw", .engine = engine_kind::uring, .run = [](const job&) -> outcome { return std::unexpected("server: gone"); }, .version = {}});
+  contestants.push_back({.peer = "raw", .engine = engine_kind::uring, .run = [](const job&) -> outcome { return std::unexpected("server: gone"); }});
   const result_of_contest results = hold(brief(), contestants, 3, to_raw);
   EXPECT_EQ(results.failures, std::vector<std::string>{"raw uring: server: gone"});
   EXPECT_EQ(results.standings.size(), 2u);

@@ -27,7 +27,7 @@ TEST_P(own_run, books_balance) {
   const sample made = counted(run, of);
   if (what == workload::idle) {
     // The sanitizers bring allocators that keep no such books.
-    if (!HAWSER_UNDER_ADDRESS_SANITIZER && !HAWSER_UNDER_THREAD_SANITIZER) EXPECT_GT(made.allocated_bytes, 0);
+    if (!HAWSER_UNDER_ADDRESS_SANITIZER && !HAWSER_UNDER_THREAD_SANITIZER) { EXPECT_GT(made.allocated_bytes, 0); }
     return;
   }
   expect_sound(made, of);

@@ -31,7 +31,7 @@ class side_program : public testing::Test {
   std::string honest(const std::string& name, const std::string& change = "") {
     return script(name,
         "if [ $1 = --workloads ]; then echo pingpong block spin; echo stream block; exit; fi\n"
-        "sample() { echo '{\"count\":'$1',\"sum\":7,\"measured_count\":500,\"measured_ns\":1000000,\"p50_ns\":2000,\"p99_ns\":3000,\"cpu\":0.5,\"congestion\":\"cubic\"}'; }\n" +
+        "sample() { echo '{\"count\":'$1',\"sum\":7,\"measured_count\":500,\"measured_ns\":1000000,\"p50_ns\":2000,\"p99_ns\":3000,\"cpu\":0.5,\"congestion\":\"cubic\",\"version\":\"library 1.2\"}'; }\n" +
             change +
             "if [ $1 = server ]; then echo port 4711; cat >/dev/null; sample 9; fi\n"
             "if [ $1 = client ]; then case \"$*\" in *'--port 4711'*) sample 9;; *) exit 1;; esac; fi\n");
@@ -60,6 +60,7 @@ TEST_F(side_program, says_what_it_can_and_its_sample_is_taken) {
   EXPECT_EQ(ran->p50_ns, 2000);
   EXPECT_EQ(ran->p99_ns, 3000);
   EXPECT_EQ(ran->congestion, "cubic");
+  EXPECT_EQ(ran->version, "library 1.2");
 }
 
 TEST_F(side_program, that_does_not_keep_to_the_contract_fails_with_the_reason) {
