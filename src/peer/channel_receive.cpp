@@ -69,7 +69,7 @@ void channel_state::on_bytes(byte_view bytes, std::uint32_t cost, bool whole_mes
       op.state_ = nullptr;
       op.waiter_.resume_now();
     }
-    if (last) wake_now();
+    if (last || header_reader_) wake_now();
     return;
   }
   if (whole_message) received_.append_message(loop_->buffers(), bytes, cost);

@@ -211,6 +211,38 @@ TEST_F(peer_headers, that_an_answer_does_not_have_are_known_absent_with_its_firs
   run(call(""));
 }
 
+TEST_F(peer_headers, that_an_answer_does_not_have_are_known_absent_while_somebody_else_reads_it) {
+  hawser::event gate(loop_);
+  server.on("slow", [&](request& rq) -> task<> {
+    HAWSER_CO_ASSERT(succeeded(co_await rq.write("first")));
+    co_await gate.wait();
+    HAWSER_CO_ASSERT(succeeded(co_await rq.write("second")));
+  });
+  auto rq = client.start(there(), "slow");
+  ASSERT_TRUE(succeeded(rq));
+  rq->finish();
+  bool absent = false;
+  std::string all;
+  const auto look = [&]() -> task<> {
+    HAWSER_CO_ASSERT(succeeded(co_await rq->headers()));
+    absent = true;
+  };
+  const auto read = [&]() -> task<> {
+    const auto body = co_await rq->read_all(100);
+    HAWSER_CO_ASSERT(succeeded(body));
+    all = as_text(*body);
+  };
+  {
+    scope work(loop_);
+    work.spawn(look());
+    work.spawn(read());
+    EXPECT_TRUE(until([&] { return absent; }, 5s)) << "the first bytes are here";
+    gate.set();
+    EXPECT_TRUE(until([&] { return !all.empty(); }));
+  }
+  EXPECT_EQ(all, "firstsecond");
+}
+
 TEST_F(peer_headers, of_a_failed_request_end_with_its_error) {
   server.on("fail", [](request& rq) -> task<> {
     rq.fail(0x10001);
