@@ -24,8 +24,8 @@ std::error_code unpack(std::uint8_t category, int value) noexcept {
 
 }  // namespace
 
-// Destruction: every path that calls a handle_* or on_link_closed() marks the link for the end of the turn *before* it calls, and touches
-// nothing after the call. Only stages need more, see deliver().
+// Destruction: every path that calls a handle_* or on_link_closed() touches nothing after the call. What the end of the turn has to do
+// is marked *before* it; where flush() and transmit_now() call handle_sent(), nothing is left to do. Only stages need more, see deliver().
 
 link::link(loop& on, protocol& upper) noexcept : loop_(&on), protocol_(&upper) {}
 
