@@ -102,8 +102,10 @@ void connection::parts::go_away(std::uint32_t code, duration drain, std::string_
   if (!greeted) fail(errc::shutdown, reason);
 }
 
-// The peer wants to end, and nothing is left to do: then this side ends first, and says so with its last frame.
+// The peer wants to end, and nothing is left to do: then this side ends first, and says so with its last frame. Not in the middle of an
+// input: an OPEN that waited when the peer said GOAWAY may come behind it, and behind the FIN of channel 1.
 void connection::parts::check_drained() {
+  if (!in.empty() || !in_after.empty() || reading != stage::header || stash_size != 0) return;
   if (!go_away_here || over || table.open_count() != 0 || queue.queued_bytes() != 0 || first_dirty || go_away_due) return;
   channel& plain = table.plain();
   if (can_receive(plain.state) || !out.has_slots() || plain.queue) return;

@@ -406,5 +406,38 @@ TEST(connection_life, a_channel_that_was_let_go_of_reports_no_room_though_a_writ
   EXPECT_EQ(p.client.of(event_kind::finished, *id).size(), 0u);
 }
 
+// Whoever transmits between two events of one input ends no connection of which the rest of that input has something to say.
+TEST(connection_life, a_drain_waits_for_the_end_of_the_input_that_is_being_read) {
+  for (const bool transmits : {false, true}) {
+    settings small;
+    small.committed_bytes_max = 20'000;      // plain messages wait, and a request that is less urgent behind them
+    pair p(small);
+    p.settle();
+    for (int i = 0; i < 60; ++i) ASSERT_TRUE(p.client.c.send(message_channel, as_bytes(pattern(1'000))));
+    const auto late = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "late", .urgency = 7}, as_bytes("body"), end_mark::end);
+    ASSERT_TRUE(late);
+    p.client.c.go_away(p.client.now, 0, 10s);
+    const std::string wire = p.client.take();
+    std::string answers;
+    bool fin_before_open = false;
+    p.server.on_event = [&](const event& e) {
+      if (e.kind == event_kind::finished && e.channel == message_channel) fin_before_open = p.server.count(event_kind::opened) == 0;
+      if (transmits) answers += p.server.take();
+    };
+    // The end of a frame that is here in part is to come as well.
+    p.server.give(std::string_view(wire).substr(0, wire.size() - 3));
+    p.server.give(std::string_view(wire).substr(wire.size() - 3));
+    p.server.on_event = nullptr;
+    p.client.give(answers);
+    EXPECT_TRUE(fin_before_open) << "or nothing was tried";
+    EXPECT_FALSE(p.server.c.over());
+    EXPECT_EQ(p.server.of(event_kind::opened, *late).size(), 1u);
+    ASSERT_TRUE(p.server.c.write(*late, as_bytes("answer"), end_mark::end_and_done));
+    p.settle();
+    EXPECT_EQ(p.client.text_of(*late), "answer");
+    EXPECT_EQ(p.server.last_closed(), 0u) << "then it ends";
+  }
+}
+
 }  // namespace
 }  // namespace hawser::proto::testing
