@@ -175,8 +175,11 @@ send_queue::step send_queue::send_run(channel_queue& of, round& now, std::size_t
     frames_committed += node->frames;
     of.in_message = false;
     moved = node->piece.size();
-    // Only of the newest segment is the newest frame of interest: a FIN may be put on it.
-    move_run(of, now, moved, of.last == node ? of.last_frame_offset : 0);
+    // Only the newest frame of the newest segment is ever amended.
+    const bool newest = of.last == node;
+    channel& owner = *of.owner;
+    move_run(of, now, moved, newest ? of.last_frame_offset : 0);
+    if (!newest) owner.last_frame_at = 0;
     return step::sent;
   }
   channel& owner = *of.owner;
