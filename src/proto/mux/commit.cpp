@@ -14,6 +14,7 @@ namespace hawser::inline v0::proto::mux {
 
 namespace {
 
+constexpr std::size_t bulk_bytes_min = 64 * 1024;             // of one channel that waits; many with a little each are none
 constexpr std::size_t enough_committed_bytes = 48 * 1024;     // then a segment waits until it fits as a whole
 constexpr std::int32_t message_overdraft_bytes = 64 * 1024;   // how far a started message may go beyond its turn
 constexpr std::uint32_t class_patience_bytes = 15 * 16 * 1024;
@@ -115,6 +116,7 @@ std::size_t send_queue::visit(ring& from, round& now, step& why) {
   channel& owner = *of.owner;
   const bool has_messages = kind_has_messages(owner.kind);
   std::size_t moved = 0;
+  if (of.bytes >= bulk_bytes_min || (of.first && of.first->by_reference)) bulk_near_bytes_ = undisturbed_bytes_min;
   // Who is alone owes nobody a turn.
   if (ready_count_ == 1) of.deficit = quantum_bytes;
   else if (of.deficit <= 0 || from.last == &of) of.deficit = std::min(of.deficit + quantum_bytes, quantum_bytes);

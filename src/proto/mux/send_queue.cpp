@@ -197,7 +197,7 @@ void send_queue::enter_ring(channel& of) {
   of.queue->where = channel_queue::place::ready;
   if (out_of_credit_ && starts_free(*of.queue)) free_may_wait_ = true;
   // It waits beside others: what they send from here on is sent in small pieces.
-  if (ready_count_ != 0 && of.queue->bytes < small_send_bytes && of.id != last_sender_) undisturbed_bytes_ = 0;
+  if (bulk_near_bytes_ != 0 && ready_count_ != 0 && of.queue->bytes < small_send_bytes && of.id != last_sender_) undisturbed_bytes_ = 0;
   const std::uint32_t said = of.round == ring_of(*of.queue).round ? of.round_bytes : 0;
   if (said + of.queue->bytes <= static_cast<std::uint32_t>(quantum_bytes)) {
     to_front(*of.queue);

@@ -123,11 +123,12 @@ class send_queue {
 
   // Bytes of a channel were framed, here or straight into the outbox.
   void note_sent(channel_id by, std::size_t bytes) noexcept {
-    if (by != last_sender_ && bytes < small_send_bytes) undisturbed_bytes_ = 0;
+    if (bulk_near_bytes_ != 0 && by != last_sender_ && bytes < small_send_bytes) undisturbed_bytes_ = 0;
     last_sender_ = by;
     undisturbed_bytes_ += bytes;
+    bulk_near_bytes_ -= bytes < bulk_near_bytes_ ? bytes : bulk_near_bytes_;
   }
-  // Nobody has sent something small beside somebody else for a while.
+  // Nobody has sent something small beside somebody's bulk for a while.
   bool undisturbed() const noexcept { return undisturbed_bytes_ >= undisturbed_bytes_min; }
 
   send_credit credit{0};                 // of the connection
@@ -192,6 +193,7 @@ class send_queue {
   ring* rings_ = nullptr;                // one per urgency, in the oldest slab: they exist while a queue does
   std::size_t undisturbed_bytes_ = 0;
   channel_id last_sender_ = 0;
+  std::size_t bulk_near_bytes_ = 0;      // until then somebody's bulk counts as being sent
   std::uint32_t ready_count_ = 0;
   bool out_of_credit_ = false;
   bool free_may_wait_ = false;           // some frame that costs nothing may be behind one that lacks credit

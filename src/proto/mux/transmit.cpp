@@ -11,7 +11,7 @@ namespace hawser::inline v0::proto {
 namespace {
 constexpr std::size_t control_bytes_per_turn = 16 * 1024;
 // Large writes are cheap, and whoever comes next waits behind them: only who has the line to itself makes them.
-constexpr std::size_t shared_committed_bytes_max = 32 * 1024;
+constexpr std::size_t shared_committed_bytes_max = 8 * 1024;
 constexpr std::uint32_t control_bits = channel_flag::credit_due | channel_flag::reset_due | channel_flag::stop_due | channel_flag::release_due;
 }  // namespace
 
