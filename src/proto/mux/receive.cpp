@@ -51,9 +51,8 @@ std::uint32_t connection::poll_message(byte_view& out) {
   const auto word = load_le<std::uint32_t>(p.in.data());
   const std::uint32_t length = word >> 20;
   if ((word & 0xfffff) != plain_frame || p.in.size() - short_header_bytes < length) return 0;
-  if (p.reading != parts::stage::header || p.stash_size != 0 || p.has_events() || p.over || !p.greeted || !p.hello_here || length > p.with.announced.frame_bytes_max ||
-      length > p.with.announced.message_bytes_max)
-    return 0;
+  if (p.reading != parts::stage::header || p.stash_size != 0 || p.has_events() || p.over || !p.greeted || !p.hello_here) return 0;
+  if (length > p.with.announced.frame_bytes_max || length > p.with.announced.message_bytes_max) return 0;
   channel& of = p.table.plain();
   const std::uint32_t cost = length + frame_cost;
   if (of.incoming || of.has(channel_flag::discard | channel_flag::more_received) || !can_receive(of.state) || of.in.outstanding() < cost ||
