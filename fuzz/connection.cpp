@@ -36,7 +36,7 @@ struct application {
       case 0: (void)c.finish(e.channel); break;
       case 1: c.reset(e.channel, 6, "gone"); break;
       case 2: c.stop(e.channel, 6); break;
-      case 3: c.work_done(e.channel); break;
+      case 3: choices & 1 ? c.work_done(e.channel) : c.conclude(e.channel); break;
       case 4: c.want(e.channel, 100'000); break;
       case 5: (void)c.open(now, {.kind = channel_kind::request, .operation = "fuzz"}, as_bytes("first"), end_mark::end); break;
       case 6: (void)c.send(message_channel, as_bytes("answer")); break;

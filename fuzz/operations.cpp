@@ -162,6 +162,8 @@ class model {
         receive(of, at.tag, i, e);
         at.unconsumed += e.cost;
         if (e.last) end_of(of, i);
+        demand(!e.released || (e.last && at.own));
+        if (e.released) gone(i, e.channel);
         break;
       case event_kind::finished: end_of(of, i); break;
       case event_kind::reset:
@@ -169,14 +171,17 @@ class model {
         at.sending = false;
         break;
       case event_kind::stopped: of.broken = true; break;
-      case event_kind::released:
-        here.c.consume(0, static_cast<std::uint32_t>(at.unconsumed));
-        ++of.released;
-        if (at.own) --here.own_open;
-        here.open.erase(found);
-        break;
+      case event_kind::released: gone(i, e.channel); break;
       default: break;
     }
+  }
+  void gone(unsigned i, channel_id id) {
+    end& here = ends_[i];
+    const place& at = here.open[id];
+    here.c.consume(0, static_cast<std::uint32_t>(at.unconsumed));
+    ++lives_[at.tag].released;
+    if (at.own) --here.own_open;
+    here.open.erase(id);
   }
 
   void opened(unsigned i, const event& e) {
@@ -337,11 +342,14 @@ class model {
     place& at = ends_[i].open[id];
     life& of = lives_[at.tag];
     // Who ends before everything was said and heard gives the rest up.
-    if (at.sending || !of.flows[1 - i].end_seen) of.broken = true;
+    const bool concludes = at.sending && in_.below(2) == 0;
+    if ((at.sending && !concludes) || !of.flows[1 - i].end_seen) of.broken = true;
+    if (concludes) of.flows[i].ended = true;
     at.sending = false;
     at.working = false;
     at.forgotten = true;
-    ends_[i].c.work_done(id);
+    const bool is_gone = concludes ? ends_[i].c.conclude(id) : ends_[i].c.work_done(id);
+    if (is_gone) gone(i, id);
   }
   void head(unsigned i, channel_id id) {
     if (id == 0) return;

@@ -157,6 +157,19 @@ void channel_state::finish() {
   with_->changed();
 }
 
+// finish(), and the work has ended too.
+void channel_state::conclude() {
+  if (send_done_ || error_) return;
+  if (!attached_ || writer_ || !unsent_.empty()) return finish();
+  const proto::channel_id id = id_;
+  discard_received();
+  send_done_ = true;
+  settle(outcome::answered);
+  detach();
+  with_->wire()->conclude(id);
+  with_->changed();
+}
+
 result<> channel_state::respond_headers(std::span<const struct header> headers) {
   if (error_) return failure(error_);
   if (stop_error_) return failure(stop_error_);

@@ -244,7 +244,6 @@ void channel_state::drop_handle() {
   if (attached_) {
     proto::connection* wire = with_->wire();
     const proto::channel_id id = id_;
-    wire->set_user(id, nullptr);
     detach();
     wire->work_done(id);
     with_->changed();
@@ -273,6 +272,7 @@ void channel_state::wake_now() {
 }
 
 void channel_state::wake_later() {
+  if (!call_ && !header_reader_ && !writer_ && !reader_) return;
   const std::error_code reason = error_ ? error_ : make_error_code(errc::cancelled);
   if (call_) {
     call_operation* op = std::exchange(call_, nullptr);

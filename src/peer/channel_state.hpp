@@ -83,6 +83,7 @@ class channel_state final : public counted<channel_state>,
   void take_back(call_operation& op) noexcept;
   result<std::size_t> write_some(byte_view bytes);
   void finish();
+  void conclude();
   void reset(std::error_code reason, std::string_view text);
   void stop_reading(std::error_code reason);
   result<> respond_headers(std::span<const struct header> headers);

@@ -22,8 +22,10 @@ void peer_connection::dispatch(const proto::event& e) {
       [[fallthrough]];
     case kind::data:
       // Nobody reads what comes for a channel whose handle is gone.
-      if (!channel) return wire_->consume(e.channel, e.cost);
-      return channel->on_bytes(e.bytes, e.cost, e.kind == kind::message, e.last);
+      if (!channel) wire_->consume(e.released ? 0 : e.channel, e.cost);
+      if (channel && e.released) channel->detach();
+      if (channel) channel->on_bytes(e.bytes, e.cost, e.kind == kind::message, e.last);
+      return e.released ? open_queued() : void();
     case kind::head: return channel ? channel->on_head(e.bytes) : void();
     case kind::finished: return channel ? channel->on_finished() : void();
     case kind::reset:

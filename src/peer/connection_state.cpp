@@ -277,9 +277,11 @@ void peer_connection::drain() {
   proto::event next;
   // The other side need not be idle until the last of a long input is answered: what half of it led to goes ahead.
   std::size_t half = wire_->unparsed_bytes() / 2;
+  bool plain = true;      // a plain message may come next: they come in runs
   for (std::size_t done = 0; !torn_;) {
-    if (phase_ != phase::undecided) done += take_messages() / messages_per_event;
+    if (plain && phase_ != phase::undecided) done += take_messages() / messages_per_event;
     if (torn_ || !wire_->poll_event(next)) break;
+    plain = next.channel <= proto::message_channel;
     dispatch(next);
     if (++done < early_events_min || self_ || torn_ || wire_->unparsed_bytes() > half) continue;
     link_.transmit_now();

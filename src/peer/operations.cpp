@@ -90,8 +90,10 @@ void operation_registry::clear_handlers() {
 }
 
 operation_entry* operation_registry::find(std::string_view name) noexcept {
+  if (newest_ && newest_->name == name) return newest_;
   const auto found = entries_.find(name);
-  return found == entries_.end() ? nullptr : found->second.get();
+  if (found != entries_.end()) newest_ = found->second.get();
+  return found == entries_.end() ? nullptr : newest_;
 }
 
 std::vector<operation_statistics> operation_registry::statistics() const {

@@ -56,6 +56,7 @@ class operation_registry {
 
  private:
   std::unordered_map<std::string, std::unique_ptr<operation_entry>, text_hash, std::equal_to<>> entries_;
+  operation_entry* newest_ = nullptr;      // what was asked for last: mostly it is asked for again
 };
 
 }  // namespace hawser::inline v0::detail

@@ -81,7 +81,7 @@ void channel_state::handler_returned(bool threw, std::string_view text) {
     else if (outcome_ == outcome::none) settle(outcome::failed);
     return;
   }
-  finish();
+  conclude();
 }
 
 void channel_state::serve(peer_connection& on, const proto::event& opened, operation_entry* entry, ref<handler_record> handler) {

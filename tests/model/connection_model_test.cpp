@@ -176,13 +176,14 @@ class model {
       case 8:
         if (life* of = any(i); of && !of->own) {
           // Half of them answer at length and end with the last byte, which often has to wait for credit.
-          if (of->sending && below(2)) {
+          const bool answers = of->sending && below(2);
+          if (answers) {
             for (int k = 0; k < 3; ++k) send_to(i, *of, body(of->tag, 5'000));
-            if (me.c.finish(chosen_)) of->sending = false;
           }
-          if (of->sending || !of->peer_finished) of->broken = true;
+          if ((of->sending && !answers) || !of->peer_finished) of->broken = true;
           of->sending = false;
-          me.c.work_done(chosen_);
+          if (answers) me.conclude(chosen_);
+          else me.work_done(chosen_);
         }
         break;
       case 9:
@@ -294,7 +295,7 @@ class model {
       std::vector<channel_id> done;
       for (auto& [id, of] : lives_[i])
         if (!of.own) done.push_back(id);
-      for (const channel_id id : done) end(i).c.work_done(id);
+      for (const channel_id id : done) end(i).work_done(id);
       end(i).drain();
     }
     deliver_all();

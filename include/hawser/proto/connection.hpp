@@ -43,7 +43,7 @@ enum class event_kind : std::uint8_t {
   reset,        // the peer gave the channel up: code, text. Nothing more arrives; sending is over too
   stopped,      // the peer asks to send no more: code. Answer with finish() or reset()
   writable,     // a write on `channel` that answered would_block may be tried again (channel 0: the connection's own limit)
-  released,     // `channel` is gone, its id may be reused: the last event of a channel
+  released,     // `channel` is gone, its id may be reused: the last event of a channel, when nothing else has said so
   pong,         // an answer to ping(): elapsed
   go_away,      // the peer ends the connection: code, text, opens_accepted; nothing can be opened any more
   closed,       // the connection is over: code. The last event of all; what poll_transmit() still gives should be sent before the FIN
@@ -56,6 +56,7 @@ struct event {
   byte_view bytes = {};                    // valid until the next poll_event() or handle_*
   std::uint32_t cost = 0;                  // data, message: to be given back by consume(channel, cost)
   bool last = false;                       // data, message: the peer will send nothing more on the channel
+  bool released = false;                   // ... and the channel is gone with this event: consume(0, cost)
   // reset, stopped, go_away, closed: a number of errc (local ones too: handshake_timeout ...), an application code, or 0 = orderly.
   // A code from the wire that names a local error, or none, arrives here as errc::internal.
   std::uint32_t code = 0;
@@ -66,9 +67,8 @@ struct event {
   duration elapsed{};                      // pong
 };
 
-// Whether a first write is also the last.
-// end: FIN in the same frame. end_and_done: and the acceptor's work has ended too (work_done()), so that its last frame carries REL.
-enum class end_mark : std::uint8_t { open, end, end_and_done };
+// Whether a write is also the last: FIN in the same frame.
+enum class end_mark : std::uint8_t { open, end };
 
 struct open_options {
   channel_kind kind = channel_kind::stream;
@@ -160,8 +160,10 @@ class HAWSER_API connection {
   void reset(channel_id channel, std::uint32_t code, std::string_view reason = {});   // gives it up at once, both directions
   void stop(channel_id channel, std::uint32_t code);               // asks the peer to send no more; what still comes is discarded
   // The acceptor's work for this channel has ended (rule R2): without it the slot is never given back. Own channels: forgets
-  // the user pointer; events stop except released.
-  void work_done(channel_id channel);
+  // the user pointer; events stop except released. True: the channel is gone with this call, and no released event comes.
+  bool work_done(channel_id channel);
+  // finish() and work_done() in one: the newest frame of the channel takes both along, if it is still here.
+  bool conclude(channel_id channel);
   // The application took bytes: their credit goes back. What it still holds of a channel when that is released moves to the
   // connection's account: consume(0, cost) then (the id may already be another channel's).
   void consume(channel_id channel, std::uint32_t cost);

@@ -156,44 +156,66 @@ void connection::parts::stop(channel& of, std::uint32_t code) {
   mark_dirty(of, channel_flag::stop_due);
 }
 
-void connection::work_done(channel_id id) {
-  parts_->work_done(id);
+// The application lets go of the channel: nullptr when that is all, because it or the connection is over.
+channel* connection::parts::let_go(channel_id id) noexcept {
+  channel* of = id == message_channel ? nullptr : table.find(id);
+  if (!of) return nullptr;
+  of->user = nullptr;
+  return over || is_free(of->state) ? nullptr : of;
 }
 
-void connection::parts::work_done(channel_id id) {
-  parts& p = *this;
-  channel* found = p.over ? nullptr : p.table.find(id);
-  if (!found || id == message_channel || is_free(found->state)) return;
-  channel& of = *found;
+bool connection::work_done(channel_id id) {
+  channel* of = parts_->let_go(id);
+  return of && parts_->work_done(*of);
+}
+
+bool connection::conclude(channel_id id) {
+  channel* of = parts_->let_go(id);
+  return of && parts_->conclude(*of);
+}
+
+bool connection::parts::conclude(channel& of) {
+  constexpr std::uint32_t not_plain = channel_flag::reset_sent | channel_flag::reset_due | channel_flag::stop_received | channel_flag::fin_due |
+                                      channel_flag::more_sent;
+  if (of.state == channel_state::peer_received && !of.queue && !of.has(not_plain) && has_room_for_end()) {
+    advance(of, channel_input::work_ended);
+    frame_fin(of);
+    return close_freed(of);
+  }
+  if (can_send(of.state) && !of.has(not_plain & ~channel_flag::more_sent & ~channel_flag::stop_received)) (void)finish(of);
+  return work_done(of);
+}
+
+bool connection::parts::work_done(channel& of) {
   of.clear(channel_flag::wants_writable | channel_flag::writable_event | channel_flag::finished_event | channel_flag::reset_event);
-  of.user = is_own(of.state) ? nullptr : of.user;
   if (is_own(of.state)) {
     of.set(channel_flag::forgotten);
     if (can_send(of.state) && !of.has(channel_flag::fin_due | channel_flag::reset_due))
-      p.end_locally(of, static_cast<std::uint32_t>(errc::cancelled), {});
+      end_locally(of, static_cast<std::uint32_t>(errc::cancelled), {});
     else if (can_receive(of.state))
-      p.stop(of, static_cast<std::uint32_t>(errc::cancelled));
-    return;
+      stop(of, static_cast<std::uint32_t>(errc::cancelled));
+    return false;
   }
-  if (transition(of.state, channel_input::work_ended).effects & channel_effect::violation) return;
+  if (transition(of.state, channel_input::work_ended).effects & channel_effect::violation) return false;
   // A handler that ends without an answer has failed; what it did not read is not wanted.
   if (can_send(of.state) && !of.has(channel_flag::fin_due | channel_flag::reset_due))
-    p.end_locally(of, static_cast<std::uint32_t>(errc::operation_failed), {});
+    end_locally(of, static_cast<std::uint32_t>(errc::operation_failed), {});
   else if (can_receive(of.state))
-    p.stop(of, static_cast<std::uint32_t>(errc::cancelled));
+    stop(of, static_cast<std::uint32_t>(errc::cancelled));
   of.set(channel_flag::forgotten);
   of.deadline = never;
   const channel_step taken = advance(of, channel_input::work_ended);
   if (taken.effects & channel_effect::owe_reset) {
     if (of.code_reset == 0) of.code_reset = static_cast<std::uint32_t>(errc::cancelled);
-    p.mark_dirty(of, channel_flag::reset_due);
+    mark_dirty(of, channel_flag::reset_due);
   }
-  if ((taken.effects & channel_effect::owe_release) == 0) return;
-  if (p.out.has_slots() && p.out.amend(of.last_frame_at)) {
-    p.put_release_frame(of);
-  } else {
-    p.mark_dirty(of, channel_flag::release_due);
+  if ((taken.effects & channel_effect::owe_release) == 0) return false;
+  if (!out.has_slots() || !out.amend(of.last_frame_at)) {
+    mark_dirty(of, channel_flag::release_due);
+    return false;
   }
+  frame_release(of);
+  return close_freed(of);
 }
 
 void connection::consume(channel_id id, std::uint32_t cost) {

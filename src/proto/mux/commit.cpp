@@ -24,11 +24,11 @@ constexpr std::size_t reference_frame_bytes_min = 4 * 1024;   // a payload is no
 }  // namespace
 
 bool amend_fin(std::byte* at, bool messages) noexcept {
-  const frame_header header = own_header(at);
-  if (header.type != frame_type::data && header.type != frame_type::open) return false;
-  if (header.flags != frame_flag::none) return false;
+  constexpr auto examined = std::byte{0x0f | frame_flag::more | frame_flag::fin | frame_flag::rel};
+  const std::byte first = at[0] & examined;
+  if (first != std::byte{static_cast<std::uint8_t>(frame_type::data)} && first != std::byte{static_cast<std::uint8_t>(frame_type::open)}) return false;
   // An empty message with FIN would be no message at all.
-  if (messages && header.type == frame_type::data && header.length == 0) return false;
+  if (messages && first == std::byte{static_cast<std::uint8_t>(frame_type::data)} && own_header(at).length == 0) return false;
   at[0] |= std::byte{frame_flag::fin};
   return true;
 }

@@ -121,8 +121,11 @@ struct connection::parts final : mux::commit_observer {
   void put_channel_control(channel& of);
   void put_reset_frame(channel& of, std::string_view reason);
   void put_release_frame(channel& of);
+  void frame_release(channel& of);
   void handle_progress(channel& of) noexcept override;
   void handle_freed(channel& of) noexcept override;
+  void settle_freed(channel& of) noexcept;
+  bool close_freed(channel& of) noexcept;
   void wait_for_connection(const channel& of) noexcept;
   void check_connection_writable() noexcept;
   void check_writable(channel& of) noexcept;
@@ -166,10 +169,13 @@ struct connection::parts final : mux::commit_observer {
   result<std::size_t> write(channel& to, byte_view bytes);
   result<std::size_t> ended(channel& of, result<std::size_t> taken, std::size_t all, end_mark end);
   result<> finish(channel& of);
+  channel_step frame_fin(channel& of);
 
   // -- channels.cpp
   void stop(channel& of, std::uint32_t code);
-  void work_done(channel_id id);
+  channel* let_go(channel_id id) noexcept;
+  bool work_done(channel& of);
+  bool conclude(channel& of);
   result<channel_id> open(const open_options& options, byte_view first, end_mark end);
   void end_locally(channel& of, std::uint32_t code, std::string_view reason);
   void raise_initial_credit(channel& of, byte_view meta) noexcept;

@@ -366,7 +366,10 @@ connection::parts::progress connection::parts::end_data(channel& of, event& to, 
   }
   of.clear(channel_flag::credit_due | channel_flag::stop_due);
   if (taken.effects & channel_effect::owe_release) mark_dirty(of, channel_flag::release_due);
-  if (taken.effects & channel_effect::freed) handle_freed(of);
+  if (taken.effects & channel_effect::freed) {
+    if (so_far != progress::event) handle_freed(of);
+    else if (close_freed(of)) to.released = true;
+  }
   return so_far;
 }
 

@@ -215,9 +215,7 @@ result<std::size_t> connection::parts::write(channel& to, byte_view bytes) {
 
 result<std::size_t> connection::parts::ended(channel& of, result<std::size_t> taken, std::size_t all, end_mark end) {
   if (end == end_mark::open || !taken || *taken != all) return taken;
-  const channel_id id = of.id;
   (void)finish(of);
-  if (end == end_mark::end_and_done) work_done(id);
   return taken;
 }
 
@@ -290,6 +288,13 @@ result<> connection::parts::finish(channel& of) {
     queue.activate(of);
     return {};
   }
+  of.clear(channel_flag::wants_writable);
+  if (frame_fin(of).effects & channel_effect::freed) handle_freed(of);
+  return {};
+}
+
+// In the newest frame, if it is still here.
+channel_step connection::parts::frame_fin(channel& of) {
   std::byte* at = out.amend(of.last_frame_at);
   const bool amended = at && mux::amend_fin(at, kind_has_messages(of.kind));
   std::size_t size = 0;
@@ -302,9 +307,7 @@ result<> connection::parts::finish(channel& of) {
   const channel_step taken = advance(of, channel_input::send_fin);
   if (taken.effects & channel_effect::carry_release) at[0] |= std::byte{frame_flag::rel};
   out.wrote(size);
-  of.clear(channel_flag::wants_writable);
-  if (taken.effects & channel_effect::freed) handle_freed(of);
-  return {};
+  return taken;
 }
 
 }  // namespace hawser::inline v0::proto

@@ -135,6 +135,11 @@ void connection::parts::put_channel_control(channel& of) {
 }
 
 void connection::parts::put_release_frame(channel& of) {
+  frame_release(of);
+  handle_freed(of);
+}
+
+void connection::parts::frame_release(channel& of) {
   of.clear(channel_flag::release_due);
   advance(of, channel_input::send_release);
   // A FIN that is still here takes the release along.
@@ -145,7 +150,6 @@ void connection::parts::put_release_frame(channel& of) {
   } else {
     out.wrote(put_release(out.reserve(release_frame_bytes_max), of.id));
   }
-  handle_freed(of);
 }
 
 void connection::parts::put_reset_frame(channel& of, std::string_view reason) {
@@ -228,8 +232,24 @@ void connection::parts::drop_queued(channel& of) noexcept {
 
 // The slot is free on the wire. The channel itself goes with the released event.
 void connection::parts::handle_freed(channel& of) noexcept {
-  drop_queued(of);
-  drop_assembly(of);
+  settle_freed(of);
+  notify(of, channel_flag::released_event);
+}
+
+// The same where the application learns of it otherwise, unless it is to hear something else of the channel first: false then.
+bool connection::parts::close_freed(channel& of) noexcept {
+  settle_freed(of);
+  if (of.has(channel_flag::event_due)) {
+    notify(of, channel_flag::released_event);
+    return false;
+  }
+  table.close(of);
+  return true;
+}
+
+void connection::parts::settle_freed(channel& of) noexcept {
+  if (of.queue || wants_connection_writable) drop_queued(of);
+  if (of.incoming || of.has(channel_flag::wanted | channel_flag::places_budget | channel_flag::waits_budget)) drop_assembly(of);
   if (!is_own(of.state) && !of.has(channel_flag::abnormal | channel_flag::refused)) meter.open_completed();
   of.deadline = never;
   std::uint32_t& sum = widened[kind_has_messages(of.kind)];
@@ -247,7 +267,6 @@ void connection::parts::handle_freed(channel& of) noexcept {
     if (last_dirty == &of) last_dirty = before;
     of.clear(channel_flag::dirty);
   }
-  notify(of, channel_flag::released_event);
 }
 
 }  // namespace hawser::inline v0::proto

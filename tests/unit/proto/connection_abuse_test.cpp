@@ -56,7 +56,7 @@ TEST(connection_abuse, a_million_small_requests_never_touch_a_bucket) {
   p.client.keeps = p.server.keeps = false;
   measure(p);
   p.server.on_event = [&](const event& e) {
-    if (e.kind == event_kind::finished) (void)p.server.c.write(e.channel, as_bytes("ok"), end_mark::end_and_done);
+    if (e.kind == event_kind::finished) p.server.answer(e.channel, "ok");
   };
   const std::size_t goal = 1'000'000 / HAWSER_COUNT_SCALE;
   std::size_t asked = 0;
@@ -103,7 +103,7 @@ TEST(connection_abuse, rapid_resets_end_in_calm_and_never_exceed_the_slots) {
   pair p({}, few);
   p.settle();
   p.server.on_event = [&](const event& e) {
-    if (e.kind == event_kind::reset) p.server.c.work_done(e.channel);
+    if (e.kind == event_kind::reset) p.server.work_done(e.channel);
   };
   int opened = 0;
   for (; opened < 1'000 && !p.server.c.over(); ++opened) {
@@ -126,8 +126,8 @@ TEST(connection_abuse, cancelling_every_other_call_never_touches_a_bucket_at_any
     p.client.keeps = p.server.keeps = false;
     p.settle();
     p.server.on_event = [&](const event& e) {
-      if (e.kind == event_kind::finished) (void)p.server.c.write(e.channel, as_bytes("ok"), end_mark::end_and_done);
-      if (e.kind == event_kind::reset) p.server.c.work_done(e.channel);
+      if (e.kind == event_kind::finished) p.server.answer(e.channel, "ok");
+      if (e.kind == event_kind::reset) p.server.work_done(e.channel);
     };
     for (int i = 0; i < 20'000 / HAWSER_COUNT_SCALE; ++i) {
       const bool cancels = i % 2 == 0;
@@ -150,7 +150,7 @@ TEST(connection_abuse, provoked_resets_end_in_calm_like_those_of_the_opener) {
   pair p({}, few);
   p.settle();
   p.server.on_event = [&](const event& e) {
-    if (e.kind == event_kind::reset) p.server.c.work_done(e.channel);
+    if (e.kind == event_kind::reset) p.server.work_done(e.channel);
   };
   const std::string part = frame_of(frame_type::data, frame_flag::more, 3, std::string(3'000, 'm'));
   int opened = 0;
@@ -174,10 +174,12 @@ TEST(connection_abuse, answers_that_the_peer_does_not_take_are_bounded_by_what_m
   p.settle();
   p.server.keeps = false;
   p.server.on_event = [&](const event& e) {
-    if (e.kind == event_kind::closed) EXPECT_EQ(e.code, number(errc::protocol)) << "the ids are used up";
+    if (e.kind == event_kind::closed) {
+      EXPECT_EQ(e.code, number(errc::protocol)) << "the ids are used up";
+    }
     if (e.kind != event_kind::finished) return;
     (void)p.server.c.finish(e.channel);
-    p.server.c.work_done(e.channel);
+    p.server.work_done(e.channel);
   };
   std::size_t most = 0, answered = 0;
   const std::string open(frame_of(frame_type::open, frame_flag::fin, 3, std::string("\x02", 1)));
@@ -215,10 +217,10 @@ TEST(connection_abuse, uploads_whose_credit_crosses_their_end_never_touch_a_buck
     measure(p);
     p.server.keeps = p.client.keeps = false;
     p.server.on_event = [&](const event& e) {
-      if (e.kind == (refused ? event_kind::opened : event_kind::finished)) (void)p.server.c.write(e.channel, as_bytes("ok"), end_mark::end_and_done);
+      if (e.kind == (refused ? event_kind::opened : event_kind::finished)) p.server.answer(e.channel, "ok");
     };
     p.client.on_event = [&](const event& e) {
-      if (e.kind == event_kind::finished) p.client.c.work_done(e.channel);
+      if (e.kind == event_kind::finished) p.client.work_done(e.channel);
     };
     const std::string body = pattern(40'000);
     const int count = 8'000 / HAWSER_COUNT_SCALE;

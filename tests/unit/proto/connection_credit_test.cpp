@@ -142,7 +142,7 @@ TEST(connection_credit, discarded_bytes_give_their_connection_credit_back) {
       if (!(round % 2)) p.server.c.reset(*id, 6);
     };
     p.server.give(wire);
-    p.server.c.work_done(*id);
+    p.server.work_done(*id);
     p.settle();
     p.client.c.reset(*id, 6);
     p.settle();
@@ -161,7 +161,8 @@ TEST(connection_credit, what_a_released_channel_left_is_consumed_from_the_connec
   p.settle();
   const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "x"}, {}, end_mark::end);
   p.settle();
-  ASSERT_TRUE(p.server.c.write(*id, as_bytes(pattern(1'000)), end_mark::end_and_done));
+  ASSERT_TRUE(p.server.c.write(*id, as_bytes(pattern(1'000))));
+  p.server.conclude(*id);
   p.settle();
   ASSERT_EQ(p.client.of(event_kind::released, *id).size(), 1u);
   EXPECT_EQ(p.client.c.stats().bytes_buffered, 1'016u);

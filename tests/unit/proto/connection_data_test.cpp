@@ -194,15 +194,16 @@ TEST(connection_data, the_last_frame_of_an_answer_carries_fin_and_release) {
     EXPECT_EQ(asked, i == 0 ? literal : alias);
     p.server.give(asked);
     if (i == 0) {
-      ASSERT_TRUE(p.server.c.write(*id, as_bytes("ok"), end_mark::end_and_done));
+      ASSERT_TRUE(p.server.c.write(*id, as_bytes("ok")));
+      p.server.conclude(*id);
     } else if (i == 1) {
       ASSERT_TRUE(p.server.c.write(*id, as_bytes("ok")));
       ASSERT_TRUE(p.server.c.finish(*id));
-      p.server.c.work_done(*id);
+      p.server.work_done(*id);
     } else {
       ASSERT_TRUE(p.server.c.write(*id, as_bytes("ok")));
       p.server.c.finish(*id);
-      p.server.c.work_done(*id);
+      p.server.work_done(*id);
     }
     const std::string answered = p.server.take();
     EXPECT_EQ(answered, std::string("\x61\x03\x20\x00\x6f\x6b", 6));
@@ -253,7 +254,7 @@ TEST(connection_data, headers_travel_in_their_place_between_the_bytes) {
   ASSERT_TRUE(p.server.c.write(*id, as_bytes("body")));
   ASSERT_TRUE(p.server.c.write_head(*id, as_bytes("\x09\x01t")));
   ASSERT_TRUE(p.server.c.finish(*id));
-  p.server.c.work_done(*id);
+  p.server.work_done(*id);
   p.settle();
   std::string order;
   for (const seen& s : p.client.events)

@@ -20,7 +20,7 @@ TEST(connection_life, every_order_of_finish_reset_stop_and_work_done_gives_the_s
     if (what == 0) (void)of.c.finish(id);
     if (what == 1) of.c.reset(id, 6);
     if (what == 2) of.c.stop(id, 6);
-    if (what == 3) of.c.work_done(id);
+    if (what == 3) of.work_done(id);
   };
   for (int script = 0; script < 4 * 4 * 4 * 4 * 16; ++script) {
     pair p;
@@ -35,7 +35,7 @@ TEST(connection_life, every_order_of_finish_reset_stop_and_work_done_gives_the_s
       if (mask >> i & 1) p.settle();
     }
     p.settle();
-    p.server.c.work_done(id);
+    p.server.work_done(id);
     p.settle();
     p.client.c.reset(id, 6);
     p.settle();
@@ -68,7 +68,7 @@ TEST(connection_life, calls_beyond_the_limit_would_block_and_go_on_after_a_relea
   p.server.c.finish(ids[5]);
   p.settle();
   EXPECT_EQ(ask(p), 0u);                       // finished is not released
-  p.server.c.work_done(ids[5]);
+  p.server.work_done(ids[5]);
   p.settle();
   EXPECT_EQ(p.client.of(event_kind::released, ids[5]).size(), 1u);
   EXPECT_EQ(ask(p), ids[5]);                   // the lowest free id
@@ -116,7 +116,7 @@ TEST(connection_life, both_sides_learn_that_a_deadline_has_passed) {
   }
   p.settle();
   EXPECT_EQ(p.client.c.open_channels(), 1u);        // the work still runs
-  p.server.c.work_done(*id);
+  p.server.work_done(*id);
   p.settle();
   EXPECT_EQ(p.client.c.open_channels(), 0u);
   EXPECT_EQ(p.client.of(event_kind::reset, *id).size(), 1u);
@@ -219,7 +219,8 @@ TEST(connection_life, going_away_lets_open_channels_end_and_refuses_new_ones) {
       EXPECT_EQ(p.client.last(event_kind::go_away)->opens_accepted, 1u);
     }
     EXPECT_FALSE(p.client.c.over());
-    ASSERT_TRUE(p.server.c.write(id, as_bytes("answer"), end_mark::end_and_done));
+    ASSERT_TRUE(p.server.c.write(id, as_bytes("answer")));
+    p.server.conclude(id);
     p.settle();
     EXPECT_EQ(p.client.text_of(id), "answer");
     for (side* each : {&p.client, &p.server}) {
@@ -383,7 +384,7 @@ TEST(connection_life, a_deadline_that_passes_after_the_whole_answer_says_nothing
   p.settle();
   EXPECT_EQ(p.client.of(event_kind::reset, *id).size(), 0u);
   EXPECT_GT(p.client.c.poll_timeout(), p.client.now);
-  p.server.c.work_done(*id);
+  p.server.work_done(*id);
   p.settle();
   EXPECT_EQ(p.client.of(event_kind::released, *id).size(), 1u);
 }
@@ -397,10 +398,10 @@ TEST(connection_life, a_channel_that_was_let_go_of_reports_no_room_though_a_writ
   while (p.client.c.write(*id, as_bytes(body)).value_or(0) == body.size()) {
   }
   ASSERT_TRUE(p.client.c.finish(*id));
-  p.client.c.work_done(*id);
+  p.client.work_done(*id);
   p.settle();
   EXPECT_EQ(p.client.of(event_kind::writable, *id).size(), 0u);
-  p.server.c.work_done(*id);
+  p.server.work_done(*id);
   p.settle();
   EXPECT_EQ(p.client.of(event_kind::released, *id).size(), 1u);
   EXPECT_EQ(p.client.of(event_kind::finished, *id).size(), 0u);
@@ -432,7 +433,8 @@ TEST(connection_life, a_drain_waits_for_the_end_of_the_input_that_is_being_read)
     EXPECT_TRUE(fin_before_open) << "or nothing was tried";
     EXPECT_FALSE(p.server.c.over());
     EXPECT_EQ(p.server.of(event_kind::opened, *late).size(), 1u);
-    ASSERT_TRUE(p.server.c.write(*late, as_bytes("answer"), end_mark::end_and_done));
+    ASSERT_TRUE(p.server.c.write(*late, as_bytes("answer")));
+    p.server.conclude(*late);
     p.settle();
     EXPECT_EQ(p.client.text_of(*late), "answer");
     EXPECT_EQ(p.server.last_closed(), 0u) << "then it ends";

@@ -78,11 +78,28 @@ struct side {
         ++lasts;
         note({.kind = event_kind::finished, .channel = e.channel, .user = e.user});
       }
+      if (e.released) gone(e.channel);
       e = event{};
     }
   }
+  // Tests look for the end of a channel in one place too.
+  void work_done(channel_id channel) {
+    if (c.work_done(channel)) gone(channel);
+  }
+  void conclude(channel_id channel) {
+    if (c.conclude(channel)) gone(channel);
+  }
+  // All of an acceptor's answer.
+  void answer(channel_id channel, std::string_view text) {
+    (void)c.write(channel, as_bytes(text));
+    conclude(channel);
+  }
+  void gone(channel_id channel) {
+    ++early_releases;
+    note({.kind = event_kind::released, .channel = channel});
+  }
   void note(const event& e) {
-    if (consumes && (e.kind == event_kind::data || e.kind == event_kind::message)) c.consume(e.channel, e.cost);
+    if (consumes && (e.kind == event_kind::data || e.kind == event_kind::message)) c.consume(e.released ? 0 : e.channel, e.cost);
     if (on_event) on_event(e);
     if (keeps) events.push_back(copy_of(e));
     ++counts[static_cast<int>(e.kind)];
@@ -121,6 +138,7 @@ struct side {
   std::deque<seen> events;
   std::size_t counts[16] = {};
   std::size_t lasts = 0;       // ends that came with bytes
+  std::size_t early_releases = 0;      // of channels, told otherwise than by an event
   bool accepts = false;        // answers hello with accept()
   bool consumes = true;
   bool keeps = true;
