@@ -28,14 +28,15 @@ struct free_frame {
 struct frame_cache {
   free_frame* free[classes];
   frame_pool_statistics statistics;
-  bool watched;      // the thread's end will empty it
-  bool closed;       // it has: frames go to the heap from now on
+  std::size_t bytes_max;      // 0 until the thread's end will empty it, and again when it has: then frames go to the heap
+  bool closed;
 };
 constinit thread_local frame_cache cache{};
 
 struct cache_watch {
   ~cache_watch() {
     cache.closed = true;
+    cache.bytes_max = 0;
     for (free_frame*& list : cache.free) {
       while (list) {
         free_frame* frame = list;
@@ -53,7 +54,7 @@ struct cache_watch {
 void watch_thread_end() noexcept {
   thread_local cache_watch watch;
   static_cast<void>(watch);
-  cache.watched = true;
+  cache.bytes_max = cached_bytes_max;
 }
 
 // Index of the size class; `classes` for frames that are too large for one.
@@ -67,39 +68,51 @@ std::size_t class_of(std::size_t bytes) noexcept {
 frame_pool_statistics frame_pool_stats() noexcept { return cache.statistics; }
 
 namespace detail {
+namespace {
 
-void* allocate_frame(std::size_t bytes) {
+[[gnu::noinline]] void* allocate_uncached(std::size_t bytes) {
   const std::size_t index = class_of(bytes);
-  if (index < classes) {
-    if (free_frame* frame = cache.free[index]) {
-#ifdef HAWSER_POISON_FRAMES
-      ASAN_UNPOISON_MEMORY_REGION(frame, (index + 1) * step_bytes);
-#endif
-      cache.free[index] = frame->next;
-      cache.statistics.bytes_cached -= (index + 1) * step_bytes;
-      ++cache.statistics.frames_in_use;
-      return frame;
-    }
-    bytes = (index + 1) * step_bytes;
-  }
-  void* frame = ::operator new(bytes);
+  void* frame = ::operator new(index < classes ? (index + 1) * step_bytes : bytes);
   ++cache.statistics.heap_allocations;
   ++cache.statistics.frames_in_use;
   return frame;
 }
 
-void release_frame(void* frame, std::size_t bytes) noexcept {
-  const std::size_t index = class_of(bytes);
-  --cache.statistics.frames_in_use;
-  const std::size_t rounded = (index + 1) * step_bytes;
-  if (index == classes || cache.closed || cache.statistics.bytes_cached + rounded > cached_bytes_max) {
-    ::operator delete(frame);
-    return;
+// The first of a thread, too large a one, or one too many.
+[[gnu::noinline]] void release_uncached(void* frame, std::size_t bytes) noexcept {
+  if (cache.bytes_max == 0 && !cache.closed) {
+    watch_thread_end();
+    return release_frame(frame, bytes);
   }
-  if (!cache.watched) watch_thread_end();
-  free_frame* node = ::new (frame) free_frame{cache.free[index]};
-  cache.free[index] = node;
-  cache.statistics.bytes_cached += rounded;
+  --cache.statistics.frames_in_use;
+  ::operator delete(frame);
+}
+
+}  // namespace
+
+void* allocate_frame(std::size_t bytes) {
+  frame_cache& here = cache;
+  const std::size_t index = class_of(bytes);
+  free_frame* frame = index < classes ? here.free[index] : nullptr;
+  if (!frame) [[unlikely]] return allocate_uncached(bytes);
+#ifdef HAWSER_POISON_FRAMES
+  ASAN_UNPOISON_MEMORY_REGION(frame, (index + 1) * step_bytes);
+#endif
+  here.free[index] = frame->next;
+  here.statistics.bytes_cached -= (index + 1) * step_bytes;
+  ++here.statistics.frames_in_use;
+  return frame;
+}
+
+void release_frame(void* frame, std::size_t bytes) noexcept {
+  frame_cache& here = cache;
+  const std::size_t index = class_of(bytes);
+  const std::size_t rounded = (index + 1) * step_bytes;
+  const std::size_t cached = here.statistics.bytes_cached + rounded;
+  if (index == classes || cached > here.bytes_max) [[unlikely]] return release_uncached(frame, bytes);
+  --here.statistics.frames_in_use;
+  here.statistics.bytes_cached = cached;
+  here.free[index] = ::new (frame) free_frame{here.free[index]};
 #ifdef HAWSER_POISON_FRAMES
   ASAN_POISON_MEMORY_REGION(frame, rounded);
 #endif

@@ -144,7 +144,7 @@ void channel_state::on_stopped(std::error_code reason) {
   body_ = {};
   if (attached_ && !finished) static_cast<void>(with_->wire()->finish(id_));
   wake_now();
-  if (run_ && handler_ && handler_->options.cancel == operation_options::on_cancel::drop) drop_execution(*run_);
+  abandon_work();
 }
 
 void channel_state::finish() {

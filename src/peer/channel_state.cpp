@@ -14,6 +14,20 @@ namespace hawser::inline v0::detail {
 
 channel_state::channel_state(loop& on, peer_connection* with, proto::channel_kind kind) noexcept : loop_(&on), with_(with), kind_(kind) {}
 
+channel_state::channel_state(peer_connection& with, const proto::event& opened, std::string_view operation)
+    : loop_(&with.core()->home()), with_(&with), operation_(operation), began_(loop_->now()), id_(opened.channel), kind_(opened.open->kind),
+      urgency_(opened.open->urgency), incoming_(true), started_(true), attached_(true), head_here_(true) {
+  const proto::remote_open& what = *opened.open;
+  if (what.deadline) deadline_ = after(began_, *what.deadline);
+  if (operation.empty() && !what.operation.empty()) {
+    text_ = loop_->buffers().copy(as_bytes(what.operation));
+    operation_ = as_text(text_.view());
+  }
+  if (!what.meta.empty()) head_ = loop_->buffers().copy(what.meta);
+  with.wire()->set_user(id_, this);
+  with.channels().push_back(*this);
+}
+
 channel_state::~channel_state() {
   // The credit of what was never read belongs to the connection's account by now.
   if (const std::size_t cost = received_.clear() + fresh_cost_; cost > 0) give_back(cost);
@@ -98,6 +112,7 @@ result<bool> channel_state::try_open() {
   options.operation = operation_;
   options.urgency = urgency_;
   options.meta = text_.view().subspan(name_bytes_);
+  options.user = this;
   if (deadline_ != never) options.deadline = std::max(deadline_ - loop_->now(), duration::zero());
   const bool from_body = !body_.empty();
   byte_view first = from_body ? body_ : unsent_.view();
@@ -111,7 +126,6 @@ result<bool> channel_state::try_open() {
   }
   id_ = *id;
   attached_ = true;
-  wire->set_user(id_, this);
   with_->channels().push_back(*this);
   loop_->disarm(*this);
   if (!first.empty()) wrote_ = true;
@@ -186,7 +200,7 @@ void channel_state::on_reset(std::error_code reason) {
     begin_ending(reason);
   }
   wake_now();
-  if (run_ && handler_ && handler_->options.cancel == operation_options::on_cancel::drop) drop_execution(*run_);
+  abandon_work();
 }
 
 void channel_state::detach() noexcept {

@@ -16,7 +16,6 @@
 
 namespace hawser::inline v0::detail {
 
-class handler_run;
 class peer_connection;
 class peer_core;
 
@@ -29,18 +28,14 @@ struct waiting_link : list_hook {};    // among the calls that wait for a slot, 
 //
 // Coroutines are resumed inside `on_*` (called between two events of the core), where anything may be gone afterwards, and through
 // a job everywhere else.
-class channel_state final : public counted<channel_state>,
-                            public channel_link,
-                            public waiting_link,
-                            public pooled_frame,
-                            private io::timer {
+class channel_state : public counted<channel_state>, public channel_link, public waiting_link, public pooled_frame, private io::timer {
  public:
   using pooled_frame::operator new;
   using pooled_frame::operator delete;
 
   // with: nullptr, nobody to talk to; start() says so.
   channel_state(loop& on, peer_connection* with, proto::channel_kind kind) noexcept;
-  ~channel_state();
+  virtual ~channel_state();
 
   // -- made here
   // The operation's name is copied, or stays the caller's, who keeps it while this lives.
@@ -54,9 +49,6 @@ class channel_state final : public counted<channel_state>,
   void charge(std::size_t bytes) noexcept { charged_ = bytes; }      // by the queue of calls
   std::size_t charged() const noexcept { return charged_; }
   void fail_unopened(std::error_code reason);
-
-  // -- opened by the other side
-  static void serve(peer_connection& on, const proto::event& opened, operation_entry* entry, ref<handler_record> handler);
 
   // -- what the protocol core says
   void on_bytes(byte_view bytes, std::uint32_t cost, bool whole_message, bool last);
@@ -103,11 +95,17 @@ class channel_state final : public counted<channel_state>,
   // What the operation ended with, for the books of the side that serves it.
   outcome how() const noexcept { return outcome_; }
   instant began() const noexcept { return began_; }
-  void handler_returned(bool threw, std::string_view text);
-  void set_run(execution* run) noexcept { run_ = run; }
+
+ protected:
+  // Opened by the other side. The operation's name stays where it is; without one it is copied from the event.
+  channel_state(peer_connection& with, const proto::event& opened, std::string_view operation);
+  virtual void abandon_work() noexcept {}              // nobody wants what is being done for it any more
+  void take_first(const proto::event& first);
+  void put_away_fresh();
+  void settle(outcome how);
+  bool answering() const noexcept { return !send_done_ && !error_; }
 
  private:
-  static handler_run run_handler(channel_state* state, handler_record* handler);
   void on_timer() override;
   bool is_message_kind() const noexcept { return kind_ == proto::channel_kind::message; }
   std::size_t watermark() const noexcept;
@@ -120,9 +118,6 @@ class channel_state final : public counted<channel_state>,
   void strike_from_books() noexcept;
   void discard_received();
   void end_of_receiving();
-  void take_first(const proto::event& first);
-  void put_away_fresh();
-  void settle(outcome how);
   void begin_ending(std::error_code reason);
   void wake_later();
   void wake_now();
@@ -144,8 +139,6 @@ class channel_state final : public counted<channel_state>,
   channel::write_operation* writer_ = nullptr;
   channel::headers_operation* header_reader_ = nullptr;
   call_operation* call_ = nullptr;
-  execution* run_ = nullptr;         // the handler's task
-  ref<handler_record> handler_;
   std::shared_ptr<void> user_state_;
   std::error_code error_;            // why it ended early
   std::error_code stop_error_;       // why the other side wants no more
@@ -171,6 +164,9 @@ class channel_state final : public counted<channel_state>,
   bool counted_call_ : 1 = false;    // among the calls of the peer
   bool dropped_ : 1 = false;         // no handle any more
 };
+
+// Runs the handler for a channel that the other side has opened.
+void serve(peer_connection& on, const proto::event& opened, operation_entry* entry, ref<handler_record> handler);
 
 // Ends a handler's task: at once, or at its next suspension when it is what runs now.
 void drop_execution(execution& one) noexcept;

@@ -18,9 +18,9 @@ constexpr std::size_t shared_segment_bytes = 16 * 1024;
 
 }  // namespace
 
-chunk_queue::~chunk_queue() {
+void chunk_queue::drop_ring() noexcept {
   clear();
-  if (ring_) release_frame(ring_, capacity_ * sizeof(entry));
+  release_frame(ring_, capacity_ * sizeof(entry));
 }
 
 void chunk_queue::widen() {
@@ -142,7 +142,7 @@ std::size_t chunk_queue::drop_front(std::size_t count) {
   return cost;
 }
 
-std::size_t chunk_queue::clear() noexcept {
+std::size_t chunk_queue::drop_all() noexcept {
   const std::size_t cost = cost_;
   while (count_ > 0) take_front();
   return cost;

@@ -16,7 +16,9 @@ class chunk_queue {
   chunk_queue() noexcept = default;
   chunk_queue(const chunk_queue&) = delete;
   chunk_queue& operator=(const chunk_queue&) = delete;
-  ~chunk_queue();
+  ~chunk_queue() {
+    if (ring_) drop_ring();
+  }
 
   bool empty() const noexcept { return count_ == 0; }
   std::size_t count() const noexcept { return count_; }
@@ -41,7 +43,7 @@ class chunk_queue {
   // Forgets bytes of the first piece; answers their cost.
   std::size_t drop_front(std::size_t count);
   // Forgets everything; answers its cost.
-  std::size_t clear() noexcept;
+  std::size_t clear() noexcept { return count_ == 0 ? 0 : drop_all(); }
 
  private:
   struct entry {
@@ -52,6 +54,8 @@ class chunk_queue {
   void push(chunk piece, std::size_t cost);
   void put(buffer_pool& pool, byte_view bytes, std::size_t cost);
   void widen();
+  std::size_t drop_all() noexcept;
+  void drop_ring() noexcept;
   chunk& room_for(buffer_pool& pool, std::size_t count);
 
   entry* ring_ = nullptr;

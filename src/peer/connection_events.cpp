@@ -117,13 +117,13 @@ void peer_connection::on_opened(const proto::event& e) {
         ++entry->counts.refused;
         return refuse(errc::refused);
       }
-      return channel_state::serve(*this, e, entry, entry->handler);
+      return serve(*this, e, entry, entry->handler);
     }
     case proto::channel_kind::stream:
     case proto::channel_kind::message: {
       const ref<handler_record> handler = what.kind == proto::channel_kind::stream ? core_->stream_handler() : core_->messages_handler();
       if (!handler || core_->stopping()) return refuse(errc::refused);
-      return channel_state::serve(*this, e, nullptr, handler);
+      return serve(*this, e, nullptr, handler);
     }
     default: return refuse(errc::refused);
   }

@@ -24,8 +24,8 @@ channel_range::~channel_range() {
   delete[] open_words_;
 }
 
-void channel_range::reserve(std::uint32_t number) {
-  if (number < page_count_) return;
+// To at least number + 1 pages.
+void channel_range::widen(std::uint32_t number) {
   std::uint32_t count = page_count_ == 0 ? page_count_min : page_count_;
   while (count <= number) count *= 2;
 
@@ -67,8 +67,8 @@ std::uint32_t channel_range::lowest_free(std::uint32_t limit) const noexcept {
 
 channel& channel_range::occupy(std::uint32_t slot) {
   const std::uint32_t number = slot / page_slots;
-  reserve(number);
-  if (pages_[number] == nullptr) pages_[number] = new page;
+  if (number >= page_count_) [[unlikely]] widen(number);
+  if (pages_[number] == nullptr) [[unlikely]] pages_[number] = new page;
   page& at = *pages_[number];
   const std::uint32_t bit = 1u << (slot % page_slots);
   HAWSER_EXPECTS((at.busy & bit) == 0, "channel slot is busy");

@@ -127,7 +127,7 @@ class channel_range {
     std::uint32_t busy = 0;
   };
   static constexpr std::uint32_t page_full = (1u << page_slots) - 1;
-  void reserve(std::uint32_t number);
+  void widen(std::uint32_t number);
 
   page** pages_ = nullptr;               // page_count_ pointers
   std::uint64_t* open_pages_ = nullptr;  // a bit per page: set when it has a free slot (or does not exist yet)

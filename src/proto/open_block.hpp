@@ -48,6 +48,26 @@ std::size_t open_block_size(const open_block& block) noexcept;
 // Writes the block; returns its size. operation is at most 255 bytes of UTF-8, urgency at most 7, kind at most 15.
 std::size_t put_open_block(std::byte* to, const open_block& block) noexcept;
 
+// What nearly every OPEN of a request has: an operation by a low alias, and nothing else. Two bytes.
+namespace plain_block {
+inline constexpr std::size_t size = 2;
+inline constexpr unsigned first_bits = 0x10;             // above the kind: an operation
+inline constexpr std::uint16_t alias_end = 64;           // its word takes one byte
+inline bool fits(const open_block& block) noexcept {
+  return block.alias != 0 && block.alias < alias_end && !block.deadline_ms && block.urgency == urgency_default && block.meta.empty();
+}
+inline void put(std::byte* to, const open_block& block) noexcept {
+  to[0] = static_cast<std::byte>((static_cast<unsigned>(block.kind) & 0x0f) | first_bits);
+  to[1] = static_cast<std::byte>(block.alias << 1);
+}
+// The alias; 0: not this form, or not an alias.
+inline std::uint16_t alias_in(byte_view payload) noexcept {
+  if (payload.size() < size || (std::to_integer<unsigned>(payload[0]) & 0xf0) != first_bits) return 0;
+  const auto word = std::to_integer<unsigned>(payload[1]);
+  return (word & 0x81) == 0 ? static_cast<std::uint16_t>(word >> 1) : std::uint16_t{0};
+}
+}  // namespace plain_block
+
 // Reads the block at the front of an OPEN's payload. `size` gets the block's length: the first data follow it. Views point
 // into the payload. alias_slots: what this side announced (0 until it has). errc{}, errc::protocol, or errc::frame_size when
 // the block is longer than block_bytes_max. Whether an alias is assigned is the alias table's to say.

@@ -20,6 +20,7 @@ namespace hawser::inline v0 {
 class call_operation;
 namespace detail {
 class channel_state;
+class served_channel;
 struct suspended final : waiter {};   // the coroutine that awaits one of the operations below
 }  // namespace detail
 
@@ -109,7 +110,7 @@ class HAWSER_API request : public channel {
   void fail(errc code) { reset(code); }
 
  private:
-  friend class detail::channel_state;
+  friend class detail::served_channel;
   using channel::channel;
 };
 

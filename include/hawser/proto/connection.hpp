@@ -76,6 +76,7 @@ struct open_options {
   std::optional<duration> deadline = {};   // both sides cancel when it has passed
   std::uint8_t urgency = 3;                // 0 (first) - 7
   byte_view meta = {};                     // TLVs
+  void* user = nullptr;                    // as set_user() would give it
 };
 
 // One HWS/1 connection, without a socket, a thread or a clock (spec/wire.md). Bytes in, events out, bytes to send out:

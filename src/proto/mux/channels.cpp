@@ -49,6 +49,7 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
   channel& of = *made;
   of.kind = options.kind;
   of.urgency = options.urgency;
+  of.user = options.user;
   of.in = recv_credit(with.announced.channel_credit);
   of.out = send_credit(peer_channel_credit);
   advance(of, channel_input::send_open);
@@ -73,11 +74,14 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
     block.assign = choice.assign;
     if (choice.alias != 0) block.operation = {};
   }
-  const std::size_t block_size = open_block_size(block);
+  const bool plain = plain_block::fits(block);
+  const std::size_t block_size = plain ? plain_block::size : open_block_size(block);
   const auto length = static_cast<std::uint32_t>(block_size + with_open);
   std::byte* at = at_once ? out.reserve(header_bytes_max + length) : queue.reserve(of, header_bytes_max + length);
-  const std::size_t head = put_header(at, frame_type::open, frame_flag::none, of.id, length);
-  put_open_block(at + head, block);
+  const bool ends = at_once && end == end_mark::end && with_open == first.size();
+  const std::size_t head = put_header(at, frame_type::open, ends ? frame_flag::fin : frame_flag::none, of.id, length);
+  if (plain) plain_block::put(at + head, block);
+  else put_open_block(at + head, block);
   if (with_open != 0) std::memcpy(at + head + block_size, first.data(), with_open);
   if (at_once) {
     of.last_frame_at = out.end();
@@ -103,7 +107,8 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
     }
   }
   const channel_id id = of.id;
-  if (end != end_mark::open) (void)finish(of);
+  if (ends) advance(of, channel_input::send_fin);
+  else if (end == end_mark::end) (void)finish(of);
   return id;
 }
 

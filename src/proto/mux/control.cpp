@@ -79,10 +79,14 @@ connection::parts::progress connection::parts::handle_hello(byte_view payload, e
 connection::parts::progress connection::parts::handle_open(byte_view available, event& to) {
   const bucket_time at_ms = to_bucket_time(now);
   open_block block;
-  std::size_t block_size = 0;
-  if (const errc wrong = parse_open_block(available, with.announced.open_block_bytes_max, with.announced.alias_slots, block, block_size);
-      wrong != errc{})
+  std::size_t block_size = plain_block::size;
+  block.alias = plain_block::alias_in(available);
+  if (block.alias != 0 && block.alias <= with.announced.alias_slots) [[likely]] {
+    block.kind = static_cast<channel_kind>(std::to_integer<unsigned>(available[0]) & 0x0f);
+  } else if (const errc wrong = parse_open_block(available, with.announced.open_block_bytes_max, with.announced.alias_slots, block, block_size);
+             wrong != errc{}) {
     return fail(wrong);
+  }
   std::string_view operation = block.operation;
   if (block.alias != 0) {
     operation = aliases_in.find(block.alias);
