@@ -14,7 +14,7 @@ namespace hawser::inline v0::detail {
 namespace {
 
 constexpr std::size_t corked_bytes_max = 64 * 1024;
-constexpr std::size_t early_events_min = 64;         // so much work is worth a send of its own
+constexpr std::size_t early_events_min = 32;         // so much work is worth a send of its own
 constexpr std::size_t messages_per_event = 8;        // a plain message is that much cheaper than an event
 
 std::uint64_t next_number() noexcept {

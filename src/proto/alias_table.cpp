@@ -41,48 +41,36 @@ std::uint64_t keyed_hash(std::string_view text, std::uint64_t seed) noexcept {
   return fold(state ^ odd_b, key ^ odd_a);
 }
 
-// ---- sender: open addressing over the aliases, names one after the other
+// ---- sender
 
-struct alias_sender::table {
-  struct name {
-    std::uint32_t begin;
-    std::uint32_t hash;
-    std::uint8_t size;
-  };
-  std::vector<name> names;               // alias - 1
-  std::vector<std::uint16_t> places;     // alias or 0; a power of two, at most half full
-  std::string text;
-  std::uint16_t newest = 0;              // what was asked for last
+void alias_sender::table::place(std::uint16_t alias) noexcept {
+  const std::size_t mask = places.size() - 1;
+  std::size_t at = names[alias - 1u].hash & mask;
+  while (places[at] != 0) at = (at + 1) & mask;
+  places[at] = alias;
+}
 
-  std::string_view text_of(const name& of) const noexcept { return std::string_view(text).substr(of.begin, of.size); }
+std::uint16_t alias_sender::table::find(std::string_view operation, std::uint32_t hash) const noexcept {
+  const std::size_t mask = places.size() - 1;
+  for (std::size_t at = hash & mask; places[at] != 0; at = (at + 1) & mask) {
+    const name& candidate = names[places[at] - 1u];
+    if (candidate.hash == hash && text_of(candidate) == operation) return places[at];
+  }
+  return 0;
+}
 
-  void place(std::uint16_t alias) noexcept {
-    const std::size_t mask = places.size() - 1;
-    std::size_t at = names[alias - 1u].hash & mask;
-    while (places[at] != 0) at = (at + 1) & mask;
-    places[at] = alias;
+std::uint16_t alias_sender::table::add(std::string_view operation, std::uint32_t hash) {
+  names.push_back({static_cast<std::uint32_t>(text.size()), hash, static_cast<std::uint8_t>(operation.size())});
+  text.append(operation);
+  const auto alias = static_cast<std::uint16_t>(names.size());
+  if (names.size() * 2 <= places.size()) {
+    place(alias);
+  } else {
+    places.assign(places.size() * 2, 0);
+    for (std::uint32_t i = 1; i <= alias; ++i) place(static_cast<std::uint16_t>(i));
   }
-  std::uint16_t find(std::string_view operation, std::uint32_t hash) const noexcept {
-    const std::size_t mask = places.size() - 1;
-    for (std::size_t at = hash & mask; places[at] != 0; at = (at + 1) & mask) {
-      const name& candidate = names[places[at] - 1u];
-      if (candidate.hash == hash && text_of(candidate) == operation) return places[at];
-    }
-    return 0;
-  }
-  std::uint16_t add(std::string_view operation, std::uint32_t hash) {
-    names.push_back({static_cast<std::uint32_t>(text.size()), hash, static_cast<std::uint8_t>(operation.size())});
-    text.append(operation);
-    const auto alias = static_cast<std::uint16_t>(names.size());
-    if (names.size() * 2 <= places.size()) {
-      place(alias);
-    } else {
-      places.assign(places.size() * 2, 0);
-      for (std::uint32_t i = 1; i <= alias; ++i) place(static_cast<std::uint16_t>(i));
-    }
-    return alias;
-  }
-};
+  return alias;
+}
 
 alias_sender::alias_sender(std::uint64_t seed) noexcept : seed_(seed) {}
 alias_sender::~alias_sender() = default;
@@ -90,7 +78,7 @@ alias_sender::~alias_sender() = default;
 alias_sender::choice alias_sender::choose(std::string_view operation) {
   HAWSER_EXPECTS(!operation.empty() && operation.size() <= 255, "an operation has 1-255 bytes");
   if (slots_ == 0) return {0, 0};
-  if (table_ && table_->newest != 0 && table_->text_of(table_->names[table_->newest - 1u]) == operation) return {table_->newest, 0};
+  if (const std::uint16_t alias = newest(operation); alias != 0) return {alias, 0};
   const auto hash = static_cast<std::uint32_t>(keyed_hash(operation, seed_));
   if (!table_) {
     table_ = std::make_unique<table>();

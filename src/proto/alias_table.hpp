@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 // Aliases of operation names, one table per direction (spec/wire.md, section 4). Both own nothing until the first alias.
 
@@ -30,12 +32,33 @@ class alias_sender {
   // Decides how `operation` (1-255 bytes) travels in an OPEN that is framed now. The table assumes that the OPEN goes out, and
   // before any later one: call it when the frame is written, not when the call is queued.
   choice choose(std::string_view operation);
+  // The alias of `operation` when it is what choose() was asked for last, and the peer knows it; else 0. Changes nothing.
+  std::uint16_t newest(std::string_view operation) const noexcept {
+    return table_ && table_->newest != 0 && table_->newest_text() == operation ? table_->newest : std::uint16_t{0};
+  }
 
   std::size_t count() const noexcept;
   std::size_t memory_bytes() const noexcept;
 
  private:
-  struct table;
+  // Open addressing over the aliases, names one after the other.
+  struct table {
+    struct name {
+      std::uint32_t begin;
+      std::uint32_t hash;
+      std::uint8_t size;
+    };
+    std::vector<name> names;               // alias - 1
+    std::vector<std::uint16_t> places;     // alias or 0; a power of two, at most half full
+    std::string text;
+    std::uint16_t newest = 0;              // what was asked for last
+
+    std::string_view text_of(const name& of) const noexcept { return {text.data() + of.begin, of.size}; }
+    std::string_view newest_text() const noexcept { return text_of(names[newest - 1u]); }
+    void place(std::uint16_t alias) noexcept;
+    std::uint16_t find(std::string_view operation, std::uint32_t hash) const noexcept;
+    std::uint16_t add(std::string_view operation, std::uint32_t hash);
+  };
   std::unique_ptr<table> table_;
   std::uint64_t seed_;
   std::uint16_t slots_ = 0;

@@ -42,8 +42,11 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
   block.operation = options.operation;
   if (options.deadline) block.deadline_ms = deadline_to_wire(*options.deadline);
   block.meta = options.meta;
-  const std::size_t literal_size = open_block_size(block) + 2;
-  if (literal_size > peer_open_block_bytes_max) return failure(errc::message_too_big);
+  block.alias = options.operation.empty() ? std::uint16_t{0} : aliases_out.newest(options.operation);
+  const bool plain = plain_block::fits(block);
+  // At most: it may turn out that an alias does, or that one is to be assigned.
+  std::size_t block_size = plain ? plain_block::size : open_block_size(block) + 2;
+  if (block_size > peer_open_block_bytes_max) return failure(errc::message_too_big);
   channel* made = table.open_own();
   if (!made) return failure(errc::would_block);
   channel& of = *made;
@@ -63,19 +66,17 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
   // As much of the first bytes as one frame may hold goes with the OPEN; of a message all or nothing.
   std::size_t with_open = first.size();
   const std::size_t payload_max = std::min<std::size_t>(frame_bytes_max, copied_frame_bytes_max);
-  if (with_open + literal_size > payload_max) with_open = messages ? 0 : payload_max - std::min(payload_max, literal_size);
+  if (with_open + block_size > payload_max) with_open = messages ? 0 : payload_max - std::min(payload_max, block_size);
   const std::uint32_t cost = cost_of_open(static_cast<std::uint32_t>(with_open));
-  const std::size_t frame_bytes = header_bytes_max + literal_size + with_open;
+  const std::size_t frame_bytes = header_bytes_max + block_size + with_open;
   const bool at_once = cost == 0 ? may_send_free(of, frame_bytes) : may_send_now(of, cost, frame_bytes);
-  if (at_once && !options.operation.empty()) {
+  if (at_once && block.alias == 0 && !options.operation.empty()) {
     // Only an OPEN that goes out now may assign: no later one can overtake it.
     const alias_sender::choice choice = aliases_out.choose(options.operation);
     block.alias = choice.alias;
     block.assign = choice.assign;
-    if (choice.alias != 0) block.operation = {};
   }
-  const bool plain = plain_block::fits(block);
-  const std::size_t block_size = plain ? plain_block::size : open_block_size(block);
+  if (!plain) block_size = open_block_size(block);
   const auto length = static_cast<std::uint32_t>(block_size + with_open);
   std::byte* at = at_once ? out.reserve(header_bytes_max + length) : queue.reserve(of, header_bytes_max + length);
   const bool ends = at_once && end == end_mark::end && with_open == first.size();
