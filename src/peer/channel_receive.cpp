@@ -47,9 +47,13 @@ void channel_state::on_bytes(byte_view bytes, std::uint32_t cost, bool whole_mes
   const ref<channel_state> self(this);
   head_here_ = true;      // or it never comes: headers stand before the first byte
   if (call_) {
-    if (last && gathered_.empty()) gathered_ = loop_->buffers().keep(bytes);
-    else append_growing(gathered_, loop_->buffers(), bytes);
     give_back(cost);
+    if (last && gathered_.empty() && bytes.size() <= call_->answer_bytes_max_) {
+      end_of_receiving();
+      call_->outcome_ = loop_->buffers().keep(bytes);
+      return resume_caller();
+    }
+    append_growing(gathered_, loop_->buffers(), bytes);
     if (gathered_.size() <= call_->answer_bytes_max_) return last ? on_finished() : void();
     with_->wire()->reset(id_, static_cast<std::uint32_t>(errc::cancelled));
     settle(outcome::failed);

@@ -332,10 +332,13 @@ void channel_state::take_back(call_operation& op) noexcept {
 }
 
 void channel_state::complete_call(result<chunk> with) {
-  call_operation* op = std::exchange(call_, nullptr);
-  op->outcome_ = std::move(with);
+  call_->outcome_ = std::move(with);
+  resume_caller();
+}
+
+void channel_state::resume_caller() {
   body_ = {};
-  op->waiter_.resume_now();
+  std::exchange(call_, nullptr)->waiter_.resume_now();
 }
 
 std::optional<duration> channel_state::time_left() const noexcept {

@@ -122,6 +122,7 @@ class channel_state : public counted<channel_state>, public channel_link, public
   void wake_later();
   void wake_now();
   void complete_call(result<chunk> with);
+  void resume_caller();
   bool complete_reader_if_ready();
 
   loop* loop_;

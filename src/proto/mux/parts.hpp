@@ -85,6 +85,7 @@ struct connection::parts final : mux::commit_observer {
   // -- receive.cpp
   bool poll_event(event& to);
   progress parse(event& to);
+  progress parse_whole(event& to);
   progress parse_preface();
   progress parse_header(event& to);
   progress parse_gather(event& to);
