@@ -10,7 +10,8 @@ void channel_state::give_back(std::size_t cost) {
   if (cost == 0 || !with_) return;
   proto::connection* wire = with_->wire();
   if (!wire) return;
-  wire->consume(attached_ ? id_ : 0, static_cast<std::uint32_t>(cost));
+  // Where nothing more comes only the connection's account counts.
+  wire->consume(attached_ && !receive_done_ ? id_ : 0, static_cast<std::uint32_t>(cost));
   with_->touch();
 }
 

@@ -84,9 +84,10 @@ channel& channel_range::occupy(std::uint32_t slot) {
 
 void channel_range::vacate(std::uint32_t slot) noexcept {
   const std::uint32_t number = slot / page_slots;
-  HAWSER_EXPECTS(find(slot) != nullptr, "channel slot is free already");
   page& at = *pages_[number];
-  at.busy &= ~(1u << (slot % page_slots));
+  const std::uint32_t bit = 1u << (slot % page_slots);
+  HAWSER_EXPECTS((at.busy & bit) != 0, "channel slot is free already");
+  at.busy &= ~bit;
   at.slots[slot % page_slots] = channel{};
   --busy_count_;
   open_pages_[number / word_bits] |= std::uint64_t{1} << (number % word_bits);

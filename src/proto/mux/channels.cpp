@@ -226,7 +226,7 @@ bool connection::parts::work_done(channel& of) {
 
 void connection::consume(channel_id id, std::uint32_t cost) {
   parts& p = *parts_;
-  if (id == 0) p.received.let_go(static_cast<std::uint32_t>(std::min<std::size_t>(cost, p.received.held())));
+  if (id == 0) return p.received.let_go(static_cast<std::uint32_t>(std::min<std::size_t>(cost, p.received.held())));
   if (channel* of = p.table.find(id)) p.consume(*of, cost);
 }
 

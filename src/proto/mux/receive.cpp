@@ -36,7 +36,17 @@ bool connection::poll_event(event& out) { return parts_->poll_event(out); }
 bool connection::poll_first(event& out) {
   parts& p = *parts_;
   if (p.over || p.reading != parts::stage::data || p.frame.type != frame_type::open || !p.first_part) return false;
-  return p.parse_data(out) == parts::progress::event;
+  channel& of = *p.table.find(p.frame.channel);
+  if (kind_has_messages(of.kind) || p.left > p.in.size() || of.has(channel_flag::discard | channel_flag::wanted))
+    return p.parse_data(out) == parts::progress::event;
+  // Bytes, and all of them: nearly every request.
+  const std::uint32_t cost = p.left + frame_cost;
+  p.received.hold(cost);
+  out = bytes_of(of, event_kind::data, p.in.first(p.left), cost);
+  p.advance_input(std::exchange(p.left, 0));
+  p.first_part = false;
+  p.reading = parts::stage::header;
+  return p.frame.flags == 0 || p.end_data(of, out, parts::progress::event) == parts::progress::event;
 }
 
 bool connection::event_due() const noexcept { return parts_->has_events(); }
