@@ -59,14 +59,14 @@ peer_connection::~peer_connection() {
 
 // ---- commands of users ----
 
-void peer_connection::touch() noexcept {
+void peer_connection::transmit_later() noexcept {
   if (!self_) return link_.transmit_later();
   if (pair_) pair_->pump_later();
 }
 
-void peer_connection::changed() noexcept {
-  touch();
-  if (!draining_ && !torn_) core_->home().post(*this);
+void peer_connection::transmit_and_drain_later() noexcept {
+  transmit_later();
+  if (!torn_) core_->home().post(*this);
 }
 
 result<> peer_connection::send(byte_view message) {

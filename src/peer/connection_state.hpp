@@ -74,8 +74,14 @@ class peer_connection final : public counted<peer_connection>, public connection
 
   // -- for channels
   proto::connection* wire() noexcept { return wire_ ? &*wire_ : nullptr; }
-  void touch() noexcept;                 // a command was given: something may be to be sent
-  void changed() noexcept;               // a command was given that may have caused events
+  // A command was given: something may be to be sent. drain() looks by itself, when it is through.
+  void touch() noexcept {
+    if (!draining_) transmit_later();
+  }
+  // A command was given that may have caused events.
+  void changed() noexcept {
+    if (!draining_) transmit_and_drain_later();
+  }
   intrusive_list<channel_link>& channels() noexcept { return channels_; }
   intrusive_list<waiting_link>& blocked_writers() noexcept { return blocked_; }
   bool is_closing_here() const noexcept { return closed_here_; }
@@ -124,6 +130,8 @@ class peer_connection final : public counted<peer_connection>, public connection
   void on_link_closed(std::error_code reason) override;
   void run() override;
 
+  void transmit_later() noexcept;
+  void transmit_and_drain_later() noexcept;
   void drain();
   void dispatch(const proto::event& e);
   void on_hello();

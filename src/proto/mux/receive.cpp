@@ -252,33 +252,47 @@ void connection::parts::replay(chunk bytes) noexcept {
 
 // -- DATA
 
-// A DATA frame of a channel that carries bytes, whole in the input, where nothing is out of the ordinary: most frames are that. What is
-// not is left to parse() as it was (starved).
+// A frame that lies whole in the input, of one of the two kinds that most are, where nothing is out of the ordinary: an OPEN, or DATA of
+// a channel that carries bytes. What is not that is left to parse() as it was (starved).
 connection::parts::progress connection::parts::parse_whole(event& to) {
   constexpr std::uint32_t not_plain = channel_flag::open_due | channel_flag::discard | channel_flag::wanted | channel_flag::more_received;
-  constexpr std::uint32_t examined = 0x8f | frame_flag::more;      // the form, the type and MORE
-  if (in.size() < short_header_bytes || reading != stage::header) return progress::starved;
+  constexpr std::uint32_t flags_examined = 0x80 | frame_flag::more | frame_flag::fin | frame_flag::rel;
+  if (in.size() < short_header_bytes || reading != stage::header || stash_size != 0 || !greeted || !hello_here) return progress::starved;
   const auto word = load_le<std::uint32_t>(in.data());
   const std::uint32_t length = word >> 20;
+  const std::uint32_t flags = word & flags_examined;
+  if (in.size() - short_header_bytes < length || length == 0 || (flags & ~frame_flag::rel & ~frame_flag::fin) != 0 || flags == frame_flag::rel ||
+      length > with.announced.frame_bytes_max)
+    return progress::starved;
   const channel_id id = word >> 8 & short_field_max;
-  if ((word & examined) != static_cast<std::uint32_t>(frame_type::data) || length == 0 || in.size() - short_header_bytes < length) return progress::starved;
-  const std::uint32_t flags = word & (frame_flag::fin | frame_flag::rel);
-  if (flags == frame_flag::rel || id <= message_channel || stash_size != 0 || !greeted || !hello_here || length > with.announced.frame_bytes_max) return progress::starved;
+  const auto heard_of = [&] {
+    frame_at = never;
+    ++frames_received;
+    pulse.handle_received(now);
+    frame.flags = static_cast<std::uint8_t>(flags);
+  };
+  if ((word & 0x0f) == static_cast<std::uint32_t>(frame_type::open)) {
+    if (id <= message_channel || (flags & frame_flag::rel)) return progress::starved;
+    heard_of();
+    frame.type = frame_type::open;
+    frame.channel = id;
+    frame.length = length;
+    advance_input(short_header_bytes);
+    return handle_open(in.first(length), to);
+  }
+  if ((word & 0x0f) != static_cast<std::uint32_t>(frame_type::data) || id <= message_channel) return progress::starved;
   channel* const found = table.find(id);
   if (!found) return progress::starved;
   channel& of = *found;
   const std::uint32_t cost = length + frame_cost;
   if (of.has(not_plain) || kind_has_messages(of.kind) || !can_receive(of.state) || of.in.outstanding() < cost || received.credit().outstanding() < cost)
     return progress::starved;
+  heard_of();
   (void)of.in.take(cost);
   (void)received.take(cost);
   received.hold(cost);
-  frame_at = never;
-  ++frames_received;
-  pulse.handle_received(now);
   to = bytes_of(of, event_kind::data, in.subspan(short_header_bytes, length), cost);
   advance_input(short_header_bytes + length);
-  frame.flags = static_cast<std::uint8_t>(flags);
   return flags == 0 ? progress::event : end_data(of, to, progress::event);
 }
 
