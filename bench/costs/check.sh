@@ -6,7 +6,7 @@
 set -euo pipefail
 
 program=$1 record=$2 mode=${3:-}
-declare -A counts=([messages]=20000 [round-trips]=600 [requests]=1280 [blocks]=300)
+declare -A counts=([messages]=20000 [round-trips]=600 [requests]=1280 [streamed]=320 [blocks]=300)
 
 instructions() {  # JOB COUNT
   local out
@@ -20,7 +20,7 @@ if ! command -v valgrind >/dev/null; then
 fi
 worse=0 lines=()
 printf '%-12s %14s %14s %8s\n' 'work' 'instructions' 'recorded' ''
-for job in messages round-trips requests blocks; do
+for job in messages round-trips requests streamed blocks; do
   n=${counts[$job]}
   once=$(instructions "$job" "$n")
   thrice=$(instructions "$job" $((3 * n)))

@@ -67,6 +67,29 @@ task<> requests(peer& me, connection server, std::uint64_t count) {
   co_await all.join();
 }
 
+// Piece by piece there and, as they come, back.
+task<> stream_pieces(peer& me, connection server, std::uint64_t count) {
+  std::byte piece[small_bytes]{};
+  for (std::uint64_t i = 0; i < count; ++i) {
+    auto rq = me.start(server, "echo");
+    if (!rq) std::abort();
+    for (int k = 0; k < 64; ++k) {
+      const auto written = co_await rq->write(byte_view(piece));
+      if (!written) std::abort();
+    }
+    rq->finish();
+    const auto answer = co_await rq->read_all(64 * small_bytes);
+    if (!answer || answer->size() != 64 * small_bytes) std::abort();
+  }
+}
+
+task<> streamed(peer& me, connection server, std::uint64_t count) {
+  constexpr std::uint64_t callers = 16;
+  scope all(me.home());
+  for (std::uint64_t i = 0; i < callers; ++i) all.spawn(stream_pieces(me, server, count / callers));
+  co_await all.join();
+}
+
 task<> blocks(peer& me, connection server, std::uint64_t count) {
   chunk block = me.home().buffers().allocate(block_bytes);
   block.grow(block_bytes);
@@ -87,6 +110,7 @@ task<bool> work(peer& me, endpoint where, std::string_view job, std::uint64_t co
   if (job == "messages") co_await messages(me, *server, count);
   else if (job == "round-trips") co_await round_trips(me, *server, count);
   else if (job == "requests") co_await requests(me, *server, count);
+  else if (job == "streamed") co_await streamed(me, *server, count);
   else if (job == "blocks") co_await blocks(me, *server, count);
   else co_return false;
   co_await me.stop(std::chrono::seconds(60));
@@ -97,7 +121,7 @@ task<bool> work(peer& me, endpoint where, std::string_view job, std::uint64_t co
 
 int main(int argc, char** argv) {
   if (argc != 3) {
-    std::fputs("bench_costs messages|round-trips|requests|blocks COUNT\n", stderr);
+    std::fputs("bench_costs messages|round-trips|requests|streamed|blocks COUNT\n", stderr);
     return 2;
   }
   const std::string_view job = argv[1];

@@ -6,8 +6,6 @@
 namespace hawser::inline v0 {
 namespace {
 
-constexpr unsigned immediate_completions_max = 256;
-
 class first_step final : public io::job {
  public:
   explicit first_step(std::coroutine_handle<> root) noexcept : root_(root) {}
@@ -20,7 +18,7 @@ class first_step final : public io::job {
 }  // namespace
 
 bool may_complete_at_once(const loop& on) noexcept {
-  return ++on.immediate_completions_ <= immediate_completions_max;
+  return ++on.immediate_completions_ <= loop::immediate_completions_max;
 }
 
 // Counts as one start itself: what is put off meanwhile comes back here.

@@ -108,6 +108,17 @@ std::size_t loop::run_due() {
   return done;
 }
 
+// Each takes one of the completions that this turn may have, and what it does meanwhile takes more.
+std::size_t loop::run_put_off() {
+  std::size_t done = 0;
+  while (!put_off_.empty() && immediate_completions_ < immediate_completions_max && !engine_->stopped()) {
+    ++immediate_completions_;
+    ++done;
+    put_off_.pop_front()->run();
+  }
+  return done;
+}
+
 // One turn. What other threads, timers and jobs want goes first, so that it leaves before the engine is asked; then the engine
 // hands out what arrived; then timers, jobs and flushes once more, so that answers leave in the turn that produced them.
 bool loop::turn(instant wait_until) noexcept {
@@ -121,10 +132,10 @@ bool loop::turn(instant wait_until) noexcept {
     p.spins = 0;
     p.clock_stale = false;
   }
-  std::size_t done = engine_->stopped() ? 0 : p.remote->run(remote_per_turn) + run_due();
+  std::size_t done = engine_->stopped() ? 0 : p.remote->run(remote_per_turn) + run_put_off() + run_due();
 
   instant until = now_;
-  const bool idle = done == 0 && jobs_.empty() && flushes_.empty() && !engine_->pending();
+  const bool idle = done == 0 && jobs_.empty() && put_off_.empty() && flushes_.empty() && !engine_->pending();
   const bool spinning = options_.wait == wait_policy::busy || (options_.wait == wait_policy::spin_then_block && now_ < p.spin_until);
   if (idle && !spinning) until = std::min(wait_until, p.timers.next());
 
@@ -183,7 +194,7 @@ bool loop::run_once(duration timeout) {
 
 duration loop::next_timeout() noexcept {
   engine_->submit();
-  if (!jobs_.empty() || !flushes_.empty() || engine_->pending() || !parts_->remote->announce_sleep()) return duration::zero();
+  if (!jobs_.empty() || !put_off_.empty() || !flushes_.empty() || engine_->pending() || !parts_->remote->announce_sleep()) return duration::zero();
   const instant next = parts_->timers.next();
   if (next == never) return duration::max();
   return std::max(next - engine_->now(), duration::zero());

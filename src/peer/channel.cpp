@@ -120,7 +120,7 @@ bool channel::read_operation::await_ready() {
 void channel::read_operation::await_suspend(std::coroutine_handle<> waiter) {
   if (!done_) return state_->wait(*this, waiter);
   waiter_.suspend(waiter);
-  waiter_.resume_later(std::exchange(state_, nullptr)->on());
+  waiter_.resume_next_turn(std::exchange(state_, nullptr)->on());
 }
 result<chunk> channel::read_operation::await_resume() { return std::move(outcome_); }
 
@@ -137,7 +137,7 @@ bool channel::write_operation::await_ready() {
 void channel::write_operation::await_suspend(std::coroutine_handle<> waiter) {
   if (!done_) return state_->wait(*this, waiter);
   waiter_.suspend(waiter);
-  waiter_.resume_later(std::exchange(state_, nullptr)->on());
+  waiter_.resume_next_turn(std::exchange(state_, nullptr)->on());
 }
 result<> channel::write_operation::await_resume() { return outcome_; }
 

@@ -78,6 +78,8 @@ class waiter : public io::job {
   }
   // Resumes in the loop's next round of jobs. The usual way: nobody runs in the midst of the waker's work. Waking twice is once.
   void resume_later(loop& on) noexcept { on.post(*this); }
+  // For what may_complete_at_once() has refused.
+  void resume_next_turn(loop& on) noexcept { on.put_off(*this); }
   // Resumes inside this call. For hot paths whose caller is prepared for anything, its own destruction included, by the time
   // this returns.
   void resume_now() {
@@ -181,7 +183,7 @@ class event {
   bool set_ = false;
 };
 
-// Bounds immediate completions: an awaiter whose await_ready() could answer true asks here first, and suspends (resume_later())
+// Bounds immediate completions: an awaiter whose await_ready() could answer true asks here first, and suspends (resume_next_turn())
 // when this says no. So a coroutine whose operations never have to wait still lets the loop turn. 256 per turn of the loop.
 bool may_complete_at_once(const loop& on) noexcept;
 

@@ -100,6 +100,8 @@ class HAWSER_API loop {
   void arm(io::timer& timer, instant when);
   void disarm(io::timer& timer) noexcept;
   void post(io::job& job) noexcept { jobs_.push_back(job); }
+  // For who has had his share of this turn (may_complete_at_once()): runs in the next one, or when those before it leave it a share.
+  void put_off(io::job& job) noexcept { put_off_.push_back(job); }
   void flush_later(io::flushable& item) noexcept { if (!item.linked()) flushes_.push_back(item); }
 
   std::uint64_t turns() const noexcept { return turns_; }
@@ -109,6 +111,8 @@ class HAWSER_API loop {
   friend bool may_complete_at_once(const loop& on) noexcept;
   bool turn(instant wait_until) noexcept;
   std::size_t run_due();
+  std::size_t run_put_off();
+  static constexpr std::uint32_t immediate_completions_max = 256;
   std::unique_ptr<io::engine> engine_;
   loop_options options_;
   buffer_pool pool_;
@@ -117,6 +121,7 @@ class HAWSER_API loop {
   mutable std::uint32_t immediate_completions_ = 0;   // in this turn (async/wait.hpp)
   bool stopping_ = false;
   intrusive_list<io::job> jobs_;
+  intrusive_list<io::job> put_off_;
   intrusive_list<io::flushable> flushes_;
   std::unique_ptr<parts> parts_;       // timer heap, remote queue
 };
