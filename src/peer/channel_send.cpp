@@ -40,32 +40,38 @@ bool channel_state::flush_unsent() {
   return true;
 }
 
-result<std::size_t> channel_state::write_or_keep(byte_view bytes, const chunk* whole) {
-  if (error_) return failure(error_);
-  if (stop_error_) return failure(stop_error_);
+// As much as there is room for now; `taken` is written only without an error.
+std::error_code channel_state::write_or_keep(byte_view bytes, const chunk* whole, std::size_t& taken) {
+  if (error_) return error_;
+  if (stop_error_) return stop_error_;
   if (!attached_) {
     // Only a request that is being prepared keeps bytes. One that waits for a slot is bounded by what it brought along.
-    if (started_ || is_message_kind()) return failure(errc::would_block);
+    if (started_ || is_message_kind()) return make_error_code(errc::would_block);
     const std::size_t room = watermark() - std::min(watermark(), unsent_.size());
     const std::size_t count = std::min(room, bytes.size());
-    if (count == 0 && !bytes.empty()) return failure(errc::would_block);
+    if (count == 0 && !bytes.empty()) return make_error_code(errc::would_block);
     append_growing(unsent_, loop_->buffers(), bytes.first(count));
-    return count;
+    taken = count;
+    return {};
   }
-  if ((!unsent_.empty() || !body_.empty()) && !flush_unsent()) return failure(errc::would_block);
+  if ((!unsent_.empty() || !body_.empty()) && !flush_unsent()) return make_error_code(errc::would_block);
   proto::connection* wire = with_->wire();
   with_->touch();
   if (is_message_kind()) {
     const result<> sent = whole ? wire->send(id_, *whole) : wire->send(id_, bytes);
-    if (!sent) return failure(sent.error());
+    if (!sent) return sent.error();
     wrote_ = true;
-    return bytes.size();
+    taken = bytes.size();
+    return {};
   }
-  if (bytes.empty()) return std::size_t{0};
-  const result<std::size_t> taken = whole ? wire->write(id_, *whole) : wire->write(id_, bytes);
-  if (taken && *taken > 0) wrote_ = true;
-  if (taken && *taken == 0) return failure(errc::would_block);
-  return taken;
+  taken = 0;
+  if (bytes.empty()) return {};
+  const result<std::size_t> written = whole ? wire->write(id_, *whole) : wire->write(id_, bytes);
+  if (!written) return written.error();
+  taken = *written;
+  if (taken == 0) return make_error_code(errc::would_block);
+  wrote_ = true;
+  return {};
 }
 
 // Writes on until everything is taken (true, with the outcome set) or the channel is over its watermark.
@@ -73,15 +79,15 @@ bool channel_state::advance(channel::write_operation& op) {
   for (;;) {
     const bool owned = !op.owned_.empty();
     const byte_view bytes = owned ? op.owned_.view() : op.bytes_;
-    const result<std::size_t> taken = write_or_keep(bytes, owned ? &op.owned_ : nullptr);
-    if (!taken) {
-      if (taken.error() == errc::would_block) return false;
-      op.outcome_ = failure(taken.error());
+    std::size_t taken = 0;
+    if (const std::error_code why = write_or_keep(bytes, owned ? &op.owned_ : nullptr, taken)) {
+      if (why == errc::would_block) return false;
+      op.outcome_ = failure(why);
       return true;
     }
-    if (*taken == bytes.size()) return true;
-    if (owned) op.owned_.drop_front(*taken);
-    else op.bytes_ = bytes.subspan(*taken);
+    if (taken == bytes.size()) return true;
+    if (owned) op.owned_.drop_front(taken);
+    else op.bytes_ = bytes.subspan(taken);
   }
 }
 
@@ -109,7 +115,9 @@ void channel_state::take_back(channel::write_operation& op) noexcept {
 result<std::size_t> channel_state::write_some(byte_view bytes) {
   HAWSER_EXPECTS(!writer_, "a channel has one writer at a time");
   if (send_done_ && !error_ && !stop_error_) return failure(errc::end_of_stream);
-  return write_or_keep(bytes, nullptr);
+  std::size_t taken = 0;
+  if (const std::error_code why = write_or_keep(bytes, nullptr, taken)) return failure(why);
+  return taken;
 }
 
 void channel_state::on_writable() {

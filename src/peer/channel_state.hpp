@@ -112,7 +112,7 @@ class channel_state : public counted<channel_state>, public channel_link, public
   void give_back(std::size_t cost);
   void fill(channel::read_operation& op, byte_view bytes);
   bool advance(channel::write_operation& op);
-  result<std::size_t> write_or_keep(byte_view bytes, const chunk* whole);
+  std::error_code write_or_keep(byte_view bytes, const chunk* whole, std::size_t& taken);
   bool flush_unsent();
   void enter_books() noexcept;
   void strike_from_books() noexcept;
@@ -152,18 +152,19 @@ class channel_state : public counted<channel_state>, public channel_link, public
   proto::channel_kind kind_;
   std::uint8_t urgency_ = 3;
   outcome outcome_ = outcome::none;
-  bool incoming_ : 1 = false;
-  bool started_ : 1 = false;
-  bool attached_ : 1 = false;
-  bool send_done_ : 1 = false;       // finished here; the FIN may still wait for what is unsent
-  bool fin_owed_ : 1 = false;
-  bool receive_done_ : 1 = false;
-  bool discarding_ : 1 = false;
-  bool given_up_ : 1 = false;        // by the other side
-  bool wrote_ : 1 = false;
-  bool head_here_ : 1 = false;
-  bool counted_call_ : 1 = false;    // among the calls of the peer
-  bool dropped_ : 1 = false;         // no handle any more
+  // Bytes and not bits: neighbours are written one at a time, and reading two of them at once would wait for both stores.
+  bool incoming_ = false;
+  bool started_ = false;
+  bool attached_ = false;
+  bool send_done_ = false;       // finished here; the FIN may still wait for what is unsent
+  bool fin_owed_ = false;
+  bool receive_done_ = false;
+  bool discarding_ = false;
+  bool given_up_ = false;        // by the other side
+  bool wrote_ = false;
+  bool head_here_ = false;
+  bool counted_call_ = false;    // among the calls of the peer
+  bool dropped_ = false;         // no handle any more
 };
 
 // Runs the handler for a channel that the other side has opened.

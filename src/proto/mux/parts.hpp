@@ -168,7 +168,6 @@ struct connection::parts final : mux::commit_observer {
   std::size_t queue_bytes(channel& to, byte_view bytes);
   std::size_t write_now(channel& to, byte_view bytes);
   result<std::size_t> write(channel& to, byte_view bytes);
-  result<std::size_t> ended(channel& of, result<std::size_t> taken, std::size_t all, end_mark end);
   result<> finish(channel& of);
   channel_step frame_fin(channel& of);
 

@@ -146,15 +146,16 @@ std::size_t connection::parts::write_now(channel& to, byte_view bytes) {
   std::size_t taken = 0;
   // The newest frame may still be here, and the newest of all: it grows.
   if (std::byte* at = out.amend(to.last_frame_at)) {
-    frame_header header{};
-    if (decode_header({at, header_bytes_max}, header) == decode_status::header && header.type == frame_type::data && header.flags == 0 &&
-        to.last_frame_at + header.size + header.length == out.end() && header.length != 0) {
-      const std::size_t room = std::min<std::size_t>(out.open_room(), (header.size == short_header_bytes ? short_field_max : frame_bytes_max) -
-                                                                          std::min(header.length, frame_bytes_max));
+    const auto word = load_le<std::uint32_t>(at);
+    const bool is_long = (word & 0x80) != 0;
+    const std::size_t head = is_long ? header_bytes_max : short_header_bytes;
+    const std::uint32_t length = word >> 20 | (is_long ? load_le<std::uint32_t>(at + short_header_bytes) >> 16 << 12 : 0);
+    if ((word & 0x7f) == static_cast<std::uint32_t>(frame_type::data) && to.last_frame_at + head + length == out.end() && length != 0) {
+      const std::size_t room = std::min<std::size_t>(out.open_room(), (is_long ? frame_bytes_max : short_field_max) - std::min(length, frame_bytes_max));
       const std::size_t count = std::min({bytes.size(), room, static_cast<std::size_t>(to.out.available()),
                                           static_cast<std::size_t>(queue.credit.available())});
-      if (count != 0 && count + header.length <= frame_bytes_max && may_send_now(to, static_cast<std::uint32_t>(count), count)) {
-        put_header(at, frame_type::data, frame_flag::none, to.id, static_cast<std::uint32_t>(header.length + count));
+      if (count != 0 && count + length <= frame_bytes_max && may_send_now(to, static_cast<std::uint32_t>(count), count)) {
+        put_header(at, frame_type::data, frame_flag::none, to.id, static_cast<std::uint32_t>(length + count));
         std::memcpy(out.reserve(count), bytes.data(), count);
         out.wrote(count);
         to.out.spend(static_cast<std::uint32_t>(count));
@@ -213,32 +214,29 @@ result<std::size_t> connection::parts::write(channel& to, byte_view bytes) {
   return taken;
 }
 
-result<std::size_t> connection::parts::ended(channel& of, result<std::size_t> taken, std::size_t all, end_mark end) {
-  if (end == end_mark::open || !taken || *taken != all) return taken;
-  (void)finish(of);
-  return taken;
-}
-
 result<std::size_t> connection::write(channel_id id, byte_view bytes, end_mark end) {
   std::error_code why;
   channel* to = parts_->sendable(id, why);
   if (!to) return failure(why);
   HAWSER_EXPECTS(!kind_has_messages(to->kind), "write() on a channel that carries messages");
-  return parts_->ended(*to, parts_->write(*to, bytes), bytes.size(), end);
+  result<std::size_t> taken = parts_->write(*to, bytes);
+  if (end == end_mark::end && taken && *taken == bytes.size()) (void)parts_->finish(*to);
+  return taken;
 }
 
 result<std::size_t> connection::write(channel_id id, const chunk& bytes, end_mark end) {
+  if (bytes.size() < reference_bytes_min) return write(id, bytes.view(), end);
   parts& p = *parts_;
   std::error_code why;
   channel* to = p.sendable(id, why);
   if (!to) return failure(why);
-  HAWSER_EXPECTS(!kind_has_messages(to->kind), "write() on a channel that carries bytes only");
-  if (bytes.size() < reference_bytes_min) return p.ended(*to, p.write(*to, bytes.view()), bytes.size(), end);
+  HAWSER_EXPECTS(!kind_has_messages(to->kind), "write() on a channel that carries messages");
   // Shared, not copied: what goes beyond the watermark costs no memory of ours. It is bounded by the chunk all the same.
   if (!p.accepts(*to, 0)) return failure(errc::would_block);
   p.queue.push_payload(*to, bytes);
   p.queue.activate(*to);
-  return p.ended(*to, bytes.size(), bytes.size(), end);
+  if (end == end_mark::end) (void)p.finish(*to);
+  return bytes.size();
 }
 
 result<> connection::write_head(channel_id id, byte_view tlvs) {
