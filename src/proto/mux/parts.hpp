@@ -167,7 +167,7 @@ struct connection::parts final : mux::commit_observer {
   void queue_message(channel& to, byte_view bytes);
   std::size_t queue_bytes(channel& to, byte_view bytes);
   std::size_t write_now(channel& to, byte_view bytes);
-  result<std::size_t> write(channel& to, byte_view bytes);
+  std::size_t write(channel& to, byte_view bytes);
   result<> finish(channel& of);
   channel_step frame_fin(channel& of);
 

@@ -197,8 +197,8 @@ std::size_t connection::parts::queue_bytes(channel& to, byte_view bytes) {
   return all;
 }
 
-result<std::size_t> connection::parts::write(channel& to, byte_view bytes) {
-  if (bytes.empty()) return std::size_t{0};
+// How many were taken; when not all, a writable event follows.
+std::size_t connection::parts::write(channel& to, byte_view bytes) {
   std::size_t taken = write_now(to, bytes);
   if (taken == bytes.size()) return taken;
   const std::size_t waiting = to.queue ? to.queue->bytes : 0;
@@ -210,7 +210,6 @@ result<std::size_t> connection::parts::write(channel& to, byte_view bytes) {
   if (taken == bytes.size()) return taken;
   to.set(channel_flag::wants_writable);
   if (room < channel_room) wait_for_connection(to);
-  if (taken == 0) return failure(errc::would_block);
   return taken;
 }
 
@@ -219,8 +218,9 @@ result<std::size_t> connection::write(channel_id id, byte_view bytes, end_mark e
   channel* to = parts_->sendable(id, why);
   if (!to) return failure(why);
   HAWSER_EXPECTS(!kind_has_messages(to->kind), "write() on a channel that carries messages");
-  result<std::size_t> taken = parts_->write(*to, bytes);
-  if (end == end_mark::end && taken && *taken == bytes.size()) (void)parts_->finish(*to);
+  const std::size_t taken = bytes.empty() ? 0 : parts_->write(*to, bytes);
+  if (end == end_mark::end && taken == bytes.size()) (void)parts_->finish(*to);
+  if (taken == 0 && !bytes.empty()) return failure(errc::would_block);
   return taken;
 }
 
