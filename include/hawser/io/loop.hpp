@@ -112,7 +112,7 @@ class HAWSER_API loop {
   bool turn(instant wait_until) noexcept;
   std::size_t run_due();
   std::size_t run_put_off();
-  static constexpr std::uint32_t immediate_completions_max = 256;
+  static constexpr std::uint32_t immediate_completions_max = 1024;
   std::unique_ptr<io::engine> engine_;
   loop_options options_;
   buffer_pool pool_;
