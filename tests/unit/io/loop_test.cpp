@@ -99,6 +99,34 @@ TEST_F(loop_on_quiet, a_job_that_posts_itself_for_ever_leaves_the_engine_its_tur
   EXPECT_EQ(quiet->waits, 0u) << "a loop with jobs does not sleep";
 }
 
+TEST_F(loop_on_quiet, what_is_put_off_runs_in_the_next_turn_while_that_has_a_share_left_and_in_order) {
+  struct piece final : io::job {
+    std::vector<int>* ran = nullptr;
+    int number = 0;
+    void run() override { ran->push_back(number); }
+  };
+  constexpr int count = 3'000;
+  std::vector<int> ran;
+  std::vector<piece> pieces(count);
+  loop& on = made();
+  for (int i = 0; i < count; ++i) {
+    pieces[static_cast<std::size_t>(i)].ran = &ran;
+    pieces[static_cast<std::size_t>(i)].number = i;
+    on.put_off(pieces[static_cast<std::size_t>(i)]);
+  }
+  EXPECT_EQ(on.next_timeout(), duration::zero());
+  int turns = 0;
+  for (; ran.size() < count && turns < 100; ++turns) {
+    const std::size_t before = ran.size();
+    on.poll();
+    EXPECT_LE(ran.size() - before, 1'024u);
+    EXPECT_GT(ran.size(), before);
+  }
+  EXPECT_GT(turns, 1);
+  for (int i = 0; i < count; ++i) ASSERT_EQ(ran[static_cast<std::size_t>(i)], i);
+  EXPECT_NE(on.next_timeout(), duration::zero());
+}
+
 TEST_F(loop_on_quiet, a_destroyed_timer_or_flushable_is_not_called) {
   loop& on = made();
   {

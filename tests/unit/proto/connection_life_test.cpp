@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "proto/frame.hpp"
 #include "unit/proto/connection_pair.hpp"
 
 #include <gtest/gtest.h>
@@ -229,6 +230,60 @@ TEST(connection_life, going_away_lets_open_channels_end_and_refuses_new_ones) {
     }
     EXPECT_EQ((server_leaves ? p.client : p.server).text_of(message_channel), "one last word");
   }
+}
+
+TEST(connection_life, an_answer_that_is_concluded_takes_one_frame_and_tells_both_sides_at_once) {
+  pair p;
+  p.settle();
+  const channel_id id = ask(p, "body", end_mark::end);
+  p.settle();
+  ASSERT_TRUE(p.server.c.write(id, as_bytes("answer")));
+  p.server.conclude(id);
+  EXPECT_EQ(p.server.early_releases, 1u);
+  EXPECT_EQ(p.server.c.open_channels(), 0u);
+  const std::string wire = p.server.take();
+  EXPECT_EQ(wire.size(), short_header_bytes + 6);
+  EXPECT_EQ(static_cast<unsigned>(wire[0]), static_cast<unsigned>(frame_type::data) | frame_flag::fin | frame_flag::rel);
+  p.client.give(wire);
+  EXPECT_EQ(p.client.text_of(id), "answer");
+  EXPECT_EQ(p.client.early_releases, 1u) << "the event of the last bytes says that the channel is gone";
+  EXPECT_EQ(p.client.c.open_channels(), 0u);
+  EXPECT_EQ(p.client.c.stats().bytes_buffered, 0u);
+  p.settle();
+  EXPECT_EQ(p.client.of(event_kind::released, id).size(), 1u);
+  EXPECT_EQ(p.server.of(event_kind::released, id).size(), 1u);
+}
+
+TEST(connection_life, what_is_concluded_before_the_request_is_here_asks_for_no_more_of_it) {
+  pair p;
+  p.settle();
+  const channel_id id = ask(p, "a beginning", end_mark::open);
+  p.settle();
+  ASSERT_TRUE(p.server.c.write(id, as_bytes("enough")));
+  p.server.conclude(id);
+  EXPECT_EQ(p.server.early_releases, 0u);
+  p.settle();
+  EXPECT_EQ(p.client.of(event_kind::stopped, id).size(), 1u);
+  EXPECT_EQ(p.client.text_of(id), "enough");
+  ASSERT_TRUE(p.client.c.finish(id));
+  p.settle();
+  for (side* each : {&p.client, &p.server}) EXPECT_EQ(each->of(event_kind::released, id).size(), 1u);
+  EXPECT_EQ(p.client.c.open_channels() + p.server.c.open_channels(), 0u);
+}
+
+TEST(connection_life, concluding_what_is_over_or_unknown_does_nothing) {
+  pair p;
+  p.settle();
+  EXPECT_FALSE(p.server.c.conclude(3));
+  EXPECT_FALSE(p.server.c.conclude(message_channel));
+  const channel_id id = ask(p, "body", end_mark::end);
+  p.settle();
+  int mark = 0;
+  p.server.c.set_user(id, &mark);
+  p.server.c.handle_end(p.server.now);
+  EXPECT_FALSE(p.server.c.conclude(id));
+  p.server.drain();
+  for (const seen& s : p.server.events) EXPECT_NE(s.user, &mark) << "it was let go of";
 }
 
 TEST(connection_life, a_drain_that_takes_too_long_ends) {

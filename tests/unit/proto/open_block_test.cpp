@@ -66,6 +66,35 @@ TEST(open_block, every_combination_of_fields_survives_the_way_there_and_back) {
   }
 }
 
+TEST(open_block, the_plain_form_is_the_same_two_bytes) {
+  for (std::uint16_t alias = 1; alias < 300; ++alias) {
+    open_block block;
+    block.kind = channel_kind::request;
+    block.alias = alias;
+    const std::vector<std::byte> bytes = encoded(block);
+    ASSERT_EQ(plain_block::fits(block), alias < plain_block::alias_end);
+    EXPECT_EQ(plain_block::alias_in(bytes), alias < plain_block::alias_end ? alias : 0);
+    if (!plain_block::fits(block)) continue;
+    std::byte plain[plain_block::size];
+    plain_block::put(plain, block);
+    EXPECT_EQ(to_hex(byte_view(plain)), to_hex(bytes));
+  }
+}
+
+TEST(open_block, what_is_more_than_an_alias_is_not_plain) {
+  // Every first byte with every second: plain is what the whole parser says is an alias and nothing else.
+  for (unsigned first = 0; first < 256; ++first) {
+    for (unsigned second = 0; second < 256; ++second) {
+      const std::byte bytes[] = {static_cast<std::byte>(first), static_cast<std::byte>(second), std::byte{0x01}, std::byte{0x01}};
+      const parsed got = parse(bytes);
+      const bool plain = got.code == errc{} && got.size == 2 && got.block.alias != 0;
+      ASSERT_EQ(plain_block::alias_in(bytes), plain ? got.block.alias : 0) << first << ' ' << second;
+    }
+  }
+  EXPECT_EQ(plain_block::alias_in({}), 0);
+  EXPECT_EQ(plain_block::alias_in(from_hex("11")), 0);
+}
+
 TEST(open_block, aliases_are_1_to_the_announced_slots) {
   EXPECT_EQ(code_of("12 00"), errc::protocol);
   EXPECT_EQ(code_of("12 82 00"), errc{});            // 256
