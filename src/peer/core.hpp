@@ -2,6 +2,7 @@
 #pragma once
 
 #include "peer/counted.hpp"
+#include "peer/id_tree.hpp"
 #include "peer/operations.hpp"
 
 #include <hawser/async/cancel.hpp>
@@ -12,6 +13,7 @@
 #include <hawser/proto/connection.hpp>
 #include <hawser/proto/tlv.hpp>
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -88,6 +90,8 @@ class peer_core final : public counted<peer_core> {
   intrusive_list<execution>& runs() noexcept { return runs_; }
   void run_began() noexcept { ++run_count_; }
   void run_ended() noexcept;
+  // For one connection; drawn some at a time.
+  std::uint64_t draw_seed() noexcept;
   proto::tlv_writer& scratch() noexcept {
     scratch_.clear();
     return scratch_;
@@ -98,6 +102,9 @@ class peer_core final : public counted<peer_core> {
   void tear_down();
   void perhaps_idle() noexcept;
 
+  bool logs(log_level level) const noexcept {
+    return static_cast<unsigned>(level) < log_threshold[static_cast<unsigned>(log_part::peer)].load(std::memory_order_relaxed);
+  }
   void log(log_level level, std::uint64_t connection, const char* format, ...) const __attribute__((format(printf, 4, 5)));
 
  private:
@@ -114,9 +121,9 @@ class peer_core final : public counted<peer_core> {
   std::error_code listen_error_;
   std::vector<std::unique_ptr<doorway>> doorways_;
   intrusive_list<connection_node> connections_;
-  // By name or id and, among several, by age: those of one peer may be thousands, and what strangers choose makes no chain of a hash.
+  // By name and, among several, by age: those of one peer may be thousands, and what strangers choose makes no chain of a hash.
   std::map<std::pair<std::string_view, std::uint64_t>, peer_connection*> by_name_;
-  std::map<std::pair<peer_id, std::uint64_t>, peer_connection*> by_id_;
+  id_tree by_id_;
   ref<self_pair> self_;
   operation_registry operations_;
   ref<handler_record> on_stream_;
@@ -124,6 +131,8 @@ class peer_core final : public counted<peer_core> {
   ref<message_record> on_message_;
   call_statistics calls_;
   proto::tlv_writer scratch_;
+  std::array<std::uint64_t, 16> seeds_{};
+  std::size_t seeds_left_ = 0;
   intrusive_list<execution> runs_;
   cancel_source ending_;
   wait_list idle_waiters_;

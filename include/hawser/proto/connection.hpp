@@ -182,9 +182,15 @@ class HAWSER_API connection {
   // Graceful: opens nothing more, refuses what the peer opens, closes when no channel is left or `drain` has passed.
   // code != no error: closes at once.
   void go_away(instant now, std::uint32_t code, duration drain, std::string_view reason = {});
+  // After go_away(): ends at once if all that was queued is taken, or is a small rest that waits for nothing but poll_transmit(). True:
+  // closed is the next event. Channels that are open then are cut off.
+  bool end_now(instant now);
   bool ready() const noexcept;                                     // both HELLOs are through
   bool over() const noexcept;                                      // closed was or will be the next event
-  const remote_hello* hello() const noexcept;                      // nullptr before it arrived
+  const remote_hello* hello() const noexcept;                      // nullptr before it arrived, and after forget_hello()
+  // Nobody will ask for hello() any more: gives its memory back. No effect before ready().
+  void forget_hello() noexcept;
+  std::size_t message_bytes_max() const noexcept;                  // what the peer takes as one message; 0 before its HELLO arrived
   std::size_t open_channels() const noexcept;
 
   struct statistics {
