@@ -77,6 +77,7 @@ bool measure(const bench_options& options) {
     shown.clear();
     for (const std::string& failure : results.failures) std::cerr << "hawser: bench " << title_of(one) << ": " << failure << '\n';
     good = good && results.failures.empty();
+    if (!results.left_out.empty()) std::cerr << "hawser: bench " << title_of(one) << ": LEFT OUT: " << results.left_out << '\n';
     if (results.standings.empty()) continue;
     if (options.json) print_json(std::cout, results);
     if (table) print_table(std::cout, results);
@@ -109,6 +110,7 @@ void add_bench(CLI::App& application, int& outcome) {
   command->add_option("--size", wanted.sizes, "bytes of a message of stream, a block of bulk")->check(CLI::Range(64, 1 << 20));
   command->add_option("--in-flight", wanted.in_flight, "of requests and streamed")->check(CLI::Range(1, 65'536));
   command->add_option("--connections", wanted.connections, "of echoes, fanout and idle")->check(CLI::Range(1, 9'900));
+  command->add_option("--round-trip", wanted.round_trips_ms, "milliseconds, simulated, of connect and open; 0: none (others need root and iproute2)")->check(CLI::Range(0, 1'000));
   add_engine_option(*command, options->engine, {"both"});
   command->add_option("--peers", options->peers, "directory of programs that do the same with other libraries")->check(CLI::ExistingDirectory)->type_name("DIR");
   command->add_option("--only", options->only, "raw, hawser or a library: those alone");

@@ -22,6 +22,7 @@ enum class workload : std::uint8_t {
   fanout,
   idle,
   connect,
+  open,
   channels,
   threads,
   paced
@@ -41,7 +42,7 @@ struct workload_traits {
   figure counts = figure::rate;
   bool one_way = false;                    // measured where it arrives, which is the server; the rest is measured by the client
 };
-inline constexpr std::array<workload_traits, 13> workloads{{
+inline constexpr std::array<workload_traits, 14> workloads{{
     {"pingpong", "64 bytes there and back, one message at a time", figure::p50},
     {"stream", "messages of `size` one way, as many as there is room for, each seen once and summed", figure::rate, true},
     {"requests", "64 bytes there and back, `in_flight` of them under way"},
@@ -52,6 +53,7 @@ inline constexpr std::array<workload_traits, 13> workloads{{
     {"fanout", "128 bytes from the server to each of `connections`, 64 such publications not yet confirmed by all"},
     {"idle", "`connections` that have exchanged one message each, and the server's memory for them", figure::memory},
     {"connect", "connecting, 64 bytes there and back, closing; one after another"},
+    {"open", "opening a channel on a live connection, 64 bytes there and back on it; one after another", figure::p50},
     {"channels", "stream, its messages spread over `channels` of one connection", figure::rate, true},
     {"threads", "stream, its messages sent by `threads` that are not the one with the socket", figure::rate, true},
     {"paced", "bursts of `burst` messages of `size` there and back, one due every `gap` on one of `connections`", figure::p50},
@@ -93,6 +95,7 @@ struct job {
   std::size_t burst = 1;
   std::chrono::milliseconds warm_up{100};  // both from the first arrival on, as the side sees it that measures
   std::chrono::milliseconds measured{500};
+  std::size_t round_trip_ms = 0;           // that the network takes (common/distance.hpp); 0: as this machine has it
   int client_core = 0;
   int server_core = 1;
 };

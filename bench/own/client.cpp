@@ -40,6 +40,7 @@ task<> work_at(seat& at, const endpoint& where) {
     case workload::paced: return paced(at);
     case workload::idle: return ask_once(at);
     case workload::channels: return channels(at);
+    case workload::open: return open_again_and_again(at);
     case workload::threads: return threads(at);
     case workload::connect: break;
   }

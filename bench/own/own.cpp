@@ -25,6 +25,7 @@ outcome run(const job& of) { return match(of, serve, drive); }
 
 outcome run_on_one_channel(const job& of) {
   job alone = of;
+  if (of.what == workload::open) alone.what = workload::pingpong;
   alone.channels = 1;
   return run(alone);
 }

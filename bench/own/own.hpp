@@ -15,12 +15,13 @@
 //   echoes, fanout, idle   one peer with many connections to the other; a publication is a send on each
 //   paced              messages, by a timer of the loop, which the client keeps awake
 //   channels           message channels that one task writes to in turn, each read by a task of its own
+//   open               a message channel for each message, which both sides end after it
 //   threads            a remote_sender for each thread
 namespace hawser::bench::own {
 
 outcome run(const job& of);
 
-// The same on one channel: what channels are compared to.
+// The same on one channel that stays: what many channels and new ones are compared to. Of open it is a message there and back.
 outcome run_on_one_channel(const job& of);
 
 }  // namespace hawser::bench::own

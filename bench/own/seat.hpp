@@ -38,6 +38,7 @@ task<> bulk(seat& at);
 task<> beside(seat& at);
 // spread.cpp
 task<> channels(seat& at);
+task<> open_again_and_again(seat& at);
 task<> threads(seat& at);
 
 }  // namespace hawser::bench::own

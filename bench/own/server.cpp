@@ -25,7 +25,7 @@ class service final : public peer_hooks {
       default: peer_.on_message([this](connection& from, byte_view message) { answer(from, message); });
     }
     peer_.on("echo", [this](request& rq) { return echo(rq); });
-    peer_.on_messages([this](channel& from) { return check_all(from); });
+    peer_.on_messages([this](channel& from) { return job_.what == workload::open ? answer_once(from) : check_all(from); });
     peer_.on_stream([this](channel& from) { return job_.what == workload::beside ? sum_up(from) : swallow(from); });
   }
   std::uint16_t port() const { return peer_.local_endpoint().port(); }
@@ -117,6 +117,15 @@ class service final : public peer_hooks {
     }
     ++counted_.count;
     counted_.sum += sum.take();
+  }
+
+  task<> answer_once(channel& from) {
+    auto message = co_await from.read();
+    if (!message || message->empty()) co_return;
+    count(byte_view(message->data(), message->size()));
+    ++counted_.count;
+    const auto written = co_await from.write(std::move(*message));
+    if (!written) counted_.fail(written.error().message());
   }
 
   task<> check_all(channel& from) {

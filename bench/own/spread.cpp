@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// A stream of messages that does not come from one place: many channels, many threads.
+// Messages that do not go one way through: many channels, new ones, many threads.
 #include "common/affinity.hpp"
 #include "own/seat.hpp"
 
@@ -30,6 +30,27 @@ task<> channels(seat& at) {
   }
   for (channel& one : open) one.finish();
   for (channel& one : open) (void)co_await one.read();       // the reader's end
+}
+
+task<> open_again_and_again(seat& at) {
+  payload sent;
+  for (std::int64_t began = now_ns(); !at.measured.is_over(began) && !at.counted.failed(); began = now_ns(), ++sent.sequence) {
+    auto one = at.me.open_messages(at.servers.front());
+    if (!at.good(one)) co_return;
+    at.counted.sum += sum_of(&sent);
+    const auto written = co_await one->write(bytes_of(sent));
+    if (!at.good(written)) co_return;
+    one->finish();
+    const auto answer = co_await one->read();
+    const std::int64_t ended = now_ns();
+    if (!at.good(answer)) co_return;
+    if (answer->size() != payload_bytes || std::memcmp(answer->data(), &sent, payload_bytes) != 0) at.counted.fail("a wrong answer");
+    at.measured.took(ended - began);
+    at.measured.arrived(ended, 1);
+    const auto end = co_await one->read();                   // comes with the answer
+    if (!at.good(end)) co_return;
+    if (!end->empty()) at.counted.fail("something came behind the answer");
+  }
 }
 
 namespace {

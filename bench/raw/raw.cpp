@@ -130,6 +130,7 @@ std::string refusal(engine_kind engine) {
 bool can(const job& of) {
   switch (of.what) {
     case workload::pingpong:
+    case workload::open:
     case workload::stream:
     case workload::requests:
     case workload::streamed:

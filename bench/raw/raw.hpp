@@ -12,6 +12,7 @@
 //   - congestion control cubic, else reno, on both ends (a paced one such as bbr measures the pacer); TCP_NODELAY on both ends
 //   - buffers of 64 KiB on both sides, as many whole frames in one send as fit and are there
 //   - messages that several threads have are put into a bounded queue, from which the one with the socket sends them
+//   - what `open` compares a new channel to is one message there and back, pingpong
 // By engine:
 //   none    one recv or send a call: block sleeps in recv, spin asks it again and again. Only with one connection
 //   epoll   level-triggered: epoll_wait (asleep, or again and again), then one recv of what is there; one send

@@ -78,6 +78,7 @@ std::string title_of(const job& of) {
     case workload::threads: text += ", " + several(of.threads, "thread"); break;
     default: break;
   }
+  if (of.round_trip_ms > 0) text += ", round trip " + std::to_string(of.round_trip_ms) + " ms";
   return text + ", " + std::string(to_text(of.wait));
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "run/contest.hpp"
 
+#include "common/distance.hpp"
 #include "common/load.hpp"
+
+#include <optional>
 
 namespace hawser::bench {
 namespace {
@@ -23,6 +26,15 @@ result_of_contest hold(const job& of, const std::vector<contestant>& contestants
     const std::function<std::vector<std::string>(const contestant& who)>& against, const std::function<void(const contestant& who)>& before_each) {
   result_of_contest all;
   all.of = of;
+  std::optional<distance> far;
+  if (of.round_trip_ms > 0) {
+    auto made = distance::make(std::chrono::milliseconds(of.round_trip_ms));
+    if (!made) {
+      all.left_out = "a network with round trips of " + std::to_string(of.round_trip_ms) + " ms cannot be made here: " + made.error();
+      return all;
+    }
+    far.emplace(std::move(*made));
+  }
   for (const contestant& who : contestants) {
     job mine = of;
     mine.engine = who.engine;
@@ -41,6 +53,7 @@ result_of_contest hold(const job& of, const std::vector<contestant>& contestants
     }
   }
   std::erase_if(all.standings, [&](const standing& one) { return std::ssize(one.samples) != rounds; });
+  far.reset();                             // its processor time counts as ours once it has ended
   all.foreign_load = load.cores();
   for (standing& one : all.standings) {
     for (const std::string& title : against(*one.who)) compare(all, one, title);

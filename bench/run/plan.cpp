@@ -21,6 +21,9 @@ struct entry {
 
 const std::vector<wait_mode> asleep{wait_mode::block}, both{wait_mode::block, wait_mode::spin};
 
+// Far away a job takes as long as it takes to do it a few times.
+constexpr std::size_t round_trips_min = 12;
+
 const std::vector<entry> everything{
     {workload::pingpong, both},
     {workload::stream, asleep, &job::size, {64, 1024, 64 << 10, 1 << 20}},
@@ -31,7 +34,8 @@ const std::vector<entry> everything{
     {workload::echoes, asleep, &job::connections, {1'000, 9'900}},
     {workload::fanout, asleep, &job::connections, {100, 1'000}},
     {workload::idle, asleep, &job::connections, {9'900}},
-    {workload::connect, both},
+    {workload::connect, both, &job::round_trip_ms, {0, 1, 20, 100}},
+    {workload::open, both, &job::round_trip_ms, {0, 1, 20, 100}},
     {workload::channels, asleep, &job::channels, {1, 100, 10'000}},
     {workload::channels, asleep, &job::channels, {1, 100, 10'000}, 1024},
     {workload::threads, asleep, &job::threads, {1, 2, 4}},
@@ -49,7 +53,8 @@ const std::vector<entry> in_short{
     {workload::beside, asleep},
     {workload::echoes, asleep, &job::connections, {1'000}},
     {workload::fanout, asleep, &job::connections, {100}},
-    {workload::connect, asleep},
+    {workload::connect, asleep, &job::round_trip_ms, {0, 20}},
+    {workload::open, asleep, &job::round_trip_ms, {0, 20}},
 };
 const std::set<std::string> best_known{"asio", "zeromq", "grpc"};
 
@@ -68,6 +73,7 @@ std::vector<std::size_t> values_of(const entry& one, const selection& wanted) {
   const auto& asked = one.varies == &job::size ? wanted.sizes
       : one.varies == &job::in_flight          ? wanted.in_flight
       : one.varies == &job::connections        ? wanted.connections
+      : one.varies == &job::round_trip_ms      ? wanted.round_trips_ms
                                                : one.values;
   return asked.empty() ? one.values : asked;
 }
@@ -111,6 +117,10 @@ std::vector<job> plan_of(const selection& wanted) {
         made.size = one.size;
         made.measured = wanted.measured;
         if (one.varies) made.*one.varies = value;
+        if (made.round_trip_ms > 0) {
+          if (wait == wait_mode::spin) continue;           // who carries the packets needs a core as well
+          made.measured = std::max(made.measured, std::chrono::milliseconds(made.round_trip_ms * round_trips_min));
+        }
         jobs.push_back(made);
       }
     }
@@ -130,7 +140,7 @@ std::vector<contestant> line_up(const std::vector<engine_kind>& engines, std::ve
   }
   for (const engine_kind engine : engines) add("hawser", engine, own::run, [](const job&) { return true; });
   for (const engine_kind engine : engines) {
-    add("hawser one", engine, own::run_on_one_channel, [](const job& of) { return of.what == workload::channels && of.channels > 1; });
+    add("hawser one", engine, own::run_on_one_channel, [](const job& of) { return of.what == workload::open || (of.what == workload::channels && of.channels > 1); });
   }
   for (contestant& other : others) {
     if (!quick || best_known.contains(other.peer)) all.push_back(std::move(other));

@@ -11,13 +11,13 @@ namespace hawser::bench {
 // What somebody wants to see; whatever is empty is as the plan has it.
 struct selection {
   std::vector<std::string> workloads, waits;
-  std::vector<std::size_t> sizes, in_flight, connections;
+  std::vector<std::size_t> sizes, in_flight, connections, round_trips_ms;
   std::chrono::milliseconds measured{500};
   bool quick = false;                      // one or two jobs of each kind
 };
 std::vector<job> plan_of(const selection& wanted);
 
-// Raw sockets, bare and on the engines; hawser on the engines, and where there are several channels on one of them ("hawser one"); the
+// Raw sockets, bare and on the engines; hawser on the engines, and where there are several channels, or new ones, on one that stays ("hawser one"); the
 // others, as they come. quick: of those only the best known.
 std::vector<contestant> line_up(const std::vector<engine_kind>& engines, std::vector<contestant> others, bool quick);
 

@@ -61,13 +61,27 @@ std::size_t varied_of(const job& of) {
   if (of.what == workload::stream || of.what == workload::bulk) return of.size;
   if (of.what == workload::channels) return of.channels;
   if (of.what == workload::threads) return of.threads;
+  if (of.what == workload::connect || of.what == workload::open) return of.round_trip_ms;
   return of.connections > 1 ? of.connections : of.in_flight;
+}
+
+const char* x_unit_of(const job& of) {
+  switch (of.what) {
+    case workload::stream:
+    case workload::bulk: return "bytes";
+    case workload::connect:
+    case workload::open: return "ms there and back";
+    case workload::channels: return "channels";
+    case workload::threads: return "threads";
+    default: return of.connections > 1 ? "connections" : "under way";
+  }
 }
 
 picture scaling_of(const std::vector<const result_of_contest*>& jobs) {
   std::vector<line> lines;
   std::vector<tick> ticks;
   for (const result_of_contest* results : jobs) {
+    if (varied_of(results->of) == 0) continue;             // near, which has no place on a logarithmic scale
     const auto x = static_cast<double>(varied_of(results->of));
     ticks.push_back({x, std::to_string(varied_of(results->of))});
     for (const standing& one : results->standings) {
@@ -77,12 +91,9 @@ picture scaling_of(const std::vector<const result_of_contest*>& jobs) {
       of_it->marks.push_back({x, counted.median, counted.min, counted.max});
     }
   }
-  const job& of = jobs.front()->of;
-  const bool sizes = of.what == workload::stream || of.what == workload::bulk;
-  const std::string name = std::string(to_text(of.what)) + "-" + std::string(to_text(of.wait));
-  return {"scaling-" + name, draw_lines(std::string(to_text(of.what)) + ", " + std::string(to_text(of.wait)), sizes ? "bytes" : of.connections > 1 ? "connections"
-                                                                                                                                                   : "under way",
-                                 ticks, unit_of(counting(of)), lines)};
+  const job& of = jobs.back()->of;
+  const std::string work(to_text(of.what)), wait(to_text(of.wait));
+  return {"scaling-" + work + "-" + wait, draw_lines(work + ", " + wait, x_unit_of(of), ticks, unit_of(counting(of)), lines)};
 }
 
 }  // namespace

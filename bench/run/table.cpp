@@ -19,7 +19,8 @@ std::string calls_text(const standing& one) {
   return client == 0 ? "" : format("%.3f + %.3f", client, server);
 }
 
-void print_row(std::ostream& out, const standing& one, figure counts) {
+void print_row(std::ostream& out, const standing& one, const job& of) {
+  const figure counts = counting(of);
   const auto median = [&](auto member, double unit = 1) { return spread_over(one, member, unit).median; };
   out << format("  %-17s", one.who->title().c_str());
   if (counts == figure::memory) {
@@ -32,6 +33,7 @@ void print_row(std::ostream& out, const standing& one, figure counts) {
     const ratio& r = one.ratios.front();
     out << format("  %.2f (%.2f - %.2f) x %s", r.of.median, r.of.min, r.of.max, r.to.c_str());
   }
+  if (of.round_trip_ms > 0) out << format("  %.2f round trips", median(&sample::p50_ns, 1e6) / static_cast<double>(of.round_trip_ms));
   out << (all_pinned(one) ? "\n" : "  NOT PINNED\n");
 }
 
@@ -57,7 +59,7 @@ void print_table(std::ostream& out, const result_of_contest& results) {
         counts == figure::rate ? "ratio of rates" : counts == figure::p50 ? "ratio of p50, smaller is better"
                                                                           : "ratio of p99, smaller is better");
   }
-  for (const standing& one : results.standings) print_row(out, one, counts);
+  for (const standing& one : results.standings) print_row(out, one, results.of);
   for (const standing& one : results.standings) print_others(out, one);
   if (results.foreign_load > foreign_load_max) out << format("  other programs took %.2f cores meanwhile: the spread shows it\n", results.foreign_load);
   out.flush();

@@ -2,6 +2,7 @@
 // Programs that take part from outside, here scripts that say what they are told to.
 #include "run/plan.hpp"
 #include "run/program.hpp"
+#include "run/report.hpp"
 #include "run/side_program.hpp"
 #include "sound.hpp"
 
@@ -101,7 +102,7 @@ TEST(program, that_is_destroyed_is_gone) {
 }
 
 TEST(plan, of_a_selection_is_that_work_with_those_values) {
-  const auto jobs = plan_of({.workloads = {"stream", "echoes"}, .waits = {"spin"}, .sizes = {100, 200}, .in_flight = {}, .connections = {7}});
+  const auto jobs = plan_of({.workloads = {"stream", "echoes"}, .waits = {"spin"}, .sizes = {100, 200}, .in_flight = {}, .connections = {7}, .round_trips_ms = {}});
   ASSERT_EQ(jobs.size(), 3u);
   EXPECT_EQ(jobs[0].size, 100u);
   EXPECT_EQ(jobs[1].size, 200u);
@@ -111,14 +112,22 @@ TEST(plan, of_a_selection_is_that_work_with_those_values) {
 }
 
 TEST(plan, holds_every_workload_but_the_matrix_and_the_quick_one_holds_less) {
-  const auto all = plan_of({.workloads = {}, .waits = {}, .sizes = {}, .in_flight = {}, .connections = {}});
+  const auto all = plan_of({.workloads = {}, .waits = {}, .sizes = {}, .in_flight = {}, .connections = {}, .round_trips_ms = {}});
   selection quick;
   quick.quick = true;
   std::vector<bool> there(workloads.size());
   for (const job& one : all) there[static_cast<std::size_t>(one.what)] = true;
   for (std::size_t i = 0; i < there.size(); ++i) EXPECT_EQ(there[i], workloads[i].name != "paced") << workloads[i].name;
-  EXPECT_EQ(plan_of({.workloads = {"paced"}, .waits = {}, .sizes = {}, .in_flight = {}, .connections = {1, 16}}).size(), 128u) << "only by its name";
+  EXPECT_EQ(plan_of({.workloads = {"paced"}, .waits = {}, .sizes = {}, .in_flight = {}, .connections = {1, 16}, .round_trips_ms = {}}).size(), 128u) << "only by its name";
   EXPECT_LT(plan_of(quick).size(), all.size() / 2);
+}
+
+TEST(plan, of_far_connections_lasts_some_round_trips_and_sleeps) {
+  const auto jobs = plan_of({.workloads = {"connect"}, .waits = {}, .sizes = {}, .in_flight = {}, .connections = {}, .round_trips_ms = {}, .measured = std::chrono::milliseconds(500)});
+  std::vector<std::string> titles;
+  for (const job& one : jobs) titles.push_back(title_of(one) + ": " + std::to_string(one.measured.count()));
+  EXPECT_EQ(titles, (std::vector<std::string>{"connect, block: 500", "connect, round trip 1 ms, block: 500", "connect, round trip 20 ms, block: 500",
+      "connect, round trip 100 ms, block: 1200", "connect, spin: 500"}));
 }
 
 TEST(plan, compares_hawser_to_its_own_engine_first_and_then_to_everybody) {
