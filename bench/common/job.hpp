@@ -25,6 +25,7 @@ enum class workload : std::uint8_t {
   open,
   channels,
   threads,
+  handover,
   paced
 };
 
@@ -42,7 +43,7 @@ struct workload_traits {
   figure counts = figure::rate;
   bool one_way = false;                    // measured where it arrives, which is the server; the rest is measured by the client
 };
-inline constexpr std::array<workload_traits, 14> workloads{{
+inline constexpr std::array<workload_traits, 15> workloads{{
     {"pingpong", "64 bytes there and back, one message at a time", figure::p50},
     {"stream", "messages of `size` one way, as many as there is room for, each seen once and summed", figure::rate, true},
     {"requests", "64 bytes there and back, `in_flight` of them under way"},
@@ -56,6 +57,7 @@ inline constexpr std::array<workload_traits, 14> workloads{{
     {"open", "opening a channel on a live connection, 64 bytes there and back on it; one after another", figure::p50},
     {"channels", "stream, its messages spread over `channels` of one connection", figure::rate, true},
     {"threads", "stream, its messages sent by `threads` that are not the one with the socket", figure::rate, true},
+    {"handover", "a message from another thread to one that sleeps, until it is there; then on to the server and back", figure::p50},
     {"paced", "bursts of `burst` messages of `size` there and back, one due every `gap` on one of `connections`", figure::p50},
 }};
 inline const workload_traits& traits_of(workload what) noexcept { return workloads[static_cast<std::size_t>(what)]; }
@@ -80,6 +82,7 @@ inline std::string_view to_text(wait_mode wait) noexcept { return wait == wait_m
 // Parts of workloads that have no number in a job.
 inline constexpr std::size_t pieces_of_a_request = 64;               // of streamed, each way
 inline constexpr std::size_t block_bytes_beside = std::size_t{64} << 10;
+inline constexpr std::chrono::microseconds silence_before_handover{200};      // in which a loop falls asleep
 inline constexpr std::size_t publication_bytes = 128, publications_open = 64;
 
 struct job {

@@ -17,6 +17,7 @@
 //   channels           message channels that one task writes to in turn, each read by a task of its own
 //   open               a message channel for each message, which both sides end after it
 //   threads            a remote_sender for each thread
+//   handover           work posted to the loop, which sends the message
 namespace hawser::bench::own {
 
 outcome run(const job& of);

@@ -40,5 +40,6 @@ task<> beside(seat& at);
 task<> channels(seat& at);
 task<> open_again_and_again(seat& at);
 task<> threads(seat& at);
+task<> handover(seat& at);
 
 }  // namespace hawser::bench::own

@@ -4,6 +4,7 @@
 #include "own/seat.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <semaphore>
 #include <thread>
 
@@ -111,6 +112,37 @@ task<> threads(seat& at) {
     at.counted.sum += one.sum;
     if (one.failed) at.counted.fail("a thread could not send");
   }
+}
+
+task<> handover(seat& at) {
+  event over(at.on);
+  std::binary_semaphore answered(0);
+  std::atomic<bool> is_over = false;
+  payload sent;                            // of one side after the other: they take turns
+  const connection server = at.servers.front();
+  at.me.on_message([&](connection&, byte_view message) {
+    const std::int64_t now = now_ns();
+    if (message.size() != payload_bytes || std::memcmp(message.data(), &sent, payload_bytes) != 0) at.counted.fail("a wrong answer");
+    at.measured.arrived(now, 1);
+    is_over = at.measured.is_over(now) || at.counted.failed();
+    if (is_over) over.set();
+    answered.release();
+  });
+  const auto hand_on = [&] {
+    at.measured.took(now_ns() - sent.stamp_ns);
+    at.counted.sum += sum_of(&sent);
+    at.good(server.send(bytes_of(sent)));
+  };
+  std::thread other([&, to = at.on.remote()] {
+    const pinned there(at.of.server_core);
+    for (; !is_over; ++sent.sequence) {
+      sent.stamp_ns = now_after(silence_before_handover);
+      if (!to.post([&hand_on] { hand_on(); })) return;
+      answered.acquire();
+    }
+  });
+  co_await over.wait();
+  other.join();
 }
 
 }  // namespace hawser::bench::own

@@ -98,6 +98,7 @@ void drive_job(const job& of, std::uint16_t port, tally& counted) {
     case workload::fanout: return with_sockets(of, counted, connect, subscribe);
     case workload::paced: return with_sockets(of, counted, connect, drive_paced);
     case workload::idle: return with_sockets(of, counted, connect, drive_idle);
+    case workload::handover: return with_socket(connect(), of, counted, drive_handover);
     case workload::beside: return with_socket(connect(), of, counted, drive_beside);
     case workload::connect: {
       const cpu_clock cpu;
@@ -142,6 +143,7 @@ bool can(const job& of) {
     case workload::paced:
     case workload::idle: return of.engine == engine_kind::epoll;
     case workload::beside: return of.engine == engine_kind::epoll && of.connections == 1;
+    case workload::handover: return of.engine == engine_kind::epoll && of.wait == wait_mode::block && of.connections == 1;
     case workload::connect: return of.engine == engine_kind::none && of.connections == 1;
   }
   return false;

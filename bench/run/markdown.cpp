@@ -35,8 +35,10 @@ const char* unit_of(figure counts) {
 void print_markdown(std::ostream& out, const std::vector<result_of_contest>& all) {
   std::vector<std::string> titles, versions;
   for (const result_of_contest& results : all) {
+    auto place = titles.begin();           // of the next title: behind the one before it in this row
     for (const standing& one : results.standings) {
-      if (std::find(titles.begin(), titles.end(), one.who->title()) == titles.end()) titles.push_back(one.who->title());
+      const auto known = std::find(titles.begin(), titles.end(), one.who->title());
+      place = std::next(known != titles.end() ? known : titles.insert(place, one.who->title()));
       const std::string& version = one.samples.front().version;
       if (!version.empty() && std::find(versions.begin(), versions.end(), version) == versions.end()) versions.push_back(version);
     }

@@ -39,6 +39,7 @@ const std::vector<entry> everything{
     {workload::channels, asleep, &job::channels, {1, 100, 10'000}},
     {workload::channels, asleep, &job::channels, {1, 100, 10'000}, 1024},
     {workload::threads, asleep, &job::threads, {1, 2, 4}},
+    {workload::handover, asleep},
 };
 // Row after row of messages at given times: only for who asks for it by name.
 const std::vector<std::size_t> matrix_sizes{32, 128, 512, 1024}, matrix_bursts{1, 2, 5, 50};
@@ -55,6 +56,7 @@ const std::vector<entry> in_short{
     {workload::fanout, asleep, &job::connections, {100}},
     {workload::connect, asleep, &job::round_trip_ms, {0, 20}},
     {workload::open, asleep, &job::round_trip_ms, {0, 20}},
+    {workload::handover, asleep},
 };
 const std::set<std::string> best_known{"asio", "zeromq", "grpc"};
 
