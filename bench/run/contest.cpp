@@ -4,8 +4,6 @@
 #include "common/distance.hpp"
 #include "common/load.hpp"
 
-#include <optional>
-
 namespace hawser::bench {
 namespace {
 
@@ -20,41 +18,43 @@ void compare(result_of_contest& all, standing& one, const std::string& title) {
   }
 }
 
-}  // namespace
+using before_each_run = std::function<void(const contestant& who)>;
 
-result_of_contest hold(const job& of, const std::vector<contestant>& contestants, int rounds,
-    const std::function<std::vector<std::string>(const contestant& who)>& against, const std::function<void(const contestant& who)>& before_each) {
-  result_of_contest all;
-  all.of = of;
-  std::optional<distance> far;
-  if (of.round_trip_ms > 0) {
-    auto made = distance::make(std::chrono::milliseconds(of.round_trip_ms));
-    if (!made) {
-      all.left_out = "a network with round trips of " + std::to_string(of.round_trip_ms) + " ms cannot be made here: " + made.error();
-      return all;
-    }
-    far.emplace(std::move(*made));
-  }
-  for (const contestant& who : contestants) {
-    job mine = of;
-    mine.engine = who.engine;
-    if (who.can(mine)) all.standings.push_back({&who, {}, {}});
-  }
-  const foreign_load load;
+void hold_rounds(result_of_contest& all, int rounds, const before_each_run& before_each) {
   for (int round = 0; round < rounds; ++round) {
     for (standing& one : all.standings) {
       if (std::ssize(one.samples) != round) continue;      // it has failed before
       if (before_each) before_each(*one.who);
-      job mine = of;
+      job mine = all.of;
       mine.engine = one.who->engine;
       outcome made = one.who->run(mine);
       if (made) one.samples.push_back(std::move(*made));
       else all.failures.push_back(one.who->title() + ": " + made.error());
     }
   }
+}
+
+}  // namespace
+
+result_of_contest hold(const job& of, const std::vector<contestant>& contestants, int rounds,
+    const std::function<std::vector<std::string>(const contestant& who)>& against, const before_each_run& before_each) {
+  result_of_contest all;
+  all.of = of;
+  for (const contestant& who : contestants) {
+    job mine = of;
+    mine.engine = who.engine;
+    if (who.can(mine)) all.standings.push_back({&who, {}, {}});
+  }
+  const foreign_load load;
+  if (of.round_trip_ms == 0) {
+    hold_rounds(all, rounds, before_each);
+  } else if (const auto far = distance::make(std::chrono::milliseconds(of.round_trip_ms))) {
+    hold_rounds(all, rounds, before_each);
+  } else {
+    all.left_out = "a network with round trips of " + std::to_string(of.round_trip_ms) + " ms cannot be made here: " + far.error();
+  }
   std::erase_if(all.standings, [&](const standing& one) { return std::ssize(one.samples) != rounds; });
-  far.reset();                             // its processor time counts as ours once it has ended
-  all.foreign_load = load.cores();
+  all.foreign_load = load.cores();         // the carrier of the packets has ended: its time was ours
   for (standing& one : all.standings) {
     for (const std::string& title : against(*one.who)) compare(all, one, title);
   }
