@@ -26,6 +26,7 @@ enum class workload : std::uint8_t {
   channels,
   threads,
   handover,
+  quiet,
   paced
 };
 
@@ -34,7 +35,8 @@ enum class figure : std::uint8_t {
   rate,
   p50,
   p99,
-  memory
+  memory,
+  cpu
 };
 
 struct workload_traits {
@@ -43,7 +45,7 @@ struct workload_traits {
   figure counts = figure::rate;
   bool one_way = false;                    // measured where it arrives, which is the server; the rest is measured by the client
 };
-inline constexpr std::array<workload_traits, 15> workloads{{
+inline constexpr std::array<workload_traits, 16> workloads{{
     {"pingpong", "64 bytes there and back, one message at a time", figure::p50},
     {"stream", "messages of `size` one way, as many as there is room for, each seen once and summed", figure::rate, true},
     {"requests", "64 bytes there and back, `in_flight` of them under way"},
@@ -58,6 +60,7 @@ inline constexpr std::array<workload_traits, 15> workloads{{
     {"channels", "stream, its messages spread over `channels` of one connection", figure::rate, true},
     {"threads", "stream, its messages sent by `threads` that are not the one with the socket", figure::rate, true},
     {"handover", "a message from another thread to one that sleeps, until it is there; then on to the server and back", figure::p50},
+    {"quiet", "a connection on which nothing is said for as long as is measured, and the processor time of both sides meanwhile", figure::cpu},
     {"paced", "bursts of `burst` messages of `size` there and back, one due every `gap` on one of `connections`", figure::p50},
 }};
 inline const workload_traits& traits_of(workload what) noexcept { return workloads[static_cast<std::size_t>(what)]; }
@@ -72,12 +75,15 @@ enum class engine_kind : std::uint8_t {
 inline constexpr std::array<std::string_view, 3> engine_names{"none", "epoll", "uring"};
 inline std::string_view to_text(engine_kind engine) noexcept { return engine_names[static_cast<std::size_t>(engine)]; }
 
-// How both sides wait for the next bytes: asleep in the kernel, or asking again and again.
+// How both sides wait for the next bytes: asleep in the kernel, asking again and again, or asking for a while and then asleep, which is
+// what hawser does unless it is told otherwise.
 enum class wait_mode : std::uint8_t {
   block,
-  spin
+  spin,
+  adaptive
 };
-inline std::string_view to_text(wait_mode wait) noexcept { return wait == wait_mode::block ? "block" : "spin"; }
+inline constexpr std::array<std::string_view, 3> wait_names{"block", "spin", "adaptive"};
+inline std::string_view to_text(wait_mode wait) noexcept { return wait_names[static_cast<std::size_t>(wait)]; }
 
 // Parts of workloads that have no number in a job.
 inline constexpr std::size_t pieces_of_a_request = 64;               // of streamed, each way

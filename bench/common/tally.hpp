@@ -24,6 +24,7 @@ struct tally {
   std::int64_t resident_bytes = 0, allocated_bytes = 0;   // of idle: for each connection
   std::uint64_t system_calls = 0;          // while `count` was counted, connecting and closing left out
   double cpu = 0;                          // processor time per wall time, 0-1
+  double quiet_cpu = 0;                    // of quiet: the same while nothing was said
   bool is_pinned = false;
   char congestion[16] = {};                // of this side's sockets, as the kernel names it
   char failure[128] = {};                  // empty: all went well

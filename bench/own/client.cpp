@@ -42,6 +42,7 @@ task<> work_at(seat& at, const endpoint& where) {
     case workload::channels: return channels(at);
     case workload::open: return open_again_and_again(at);
     case workload::threads: return threads(at);
+    case workload::quiet: return quiet(at);
     case workload::handover: return handover(at);
     case workload::connect: break;
   }

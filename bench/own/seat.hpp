@@ -32,6 +32,7 @@ task<> ask_once(seat& at);                 // idle
 task<> connect_again_and_again(seat& at, endpoint where);
 task<> subscribe(seat& at);                // fanout
 task<> paced(seat& at);
+task<> quiet(seat& at);
 // calls.cpp
 task<> requests(seat& at);                 // and streamed
 task<> bulk(seat& at);

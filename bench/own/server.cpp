@@ -21,6 +21,13 @@ class service final : public peer_hooks {
           else if (!from.send(message)) counted_.fail("an answer could not be sent");
         });
         break;
+      case workload::quiet:
+        peer_.on_message([this](connection& from, byte_view message) {
+          if (silence_) counted_.quiet_cpu = silence_->share();
+          answer(from, message);
+          if (!silence_) silence_.emplace();
+        });
+        break;
       case workload::fanout: peer_.on_message([this](connection&, byte_view message) { confirm(message); }); break;
       default: peer_.on_message([this](connection& from, byte_view message) { answer(from, message); });
     }
@@ -179,6 +186,7 @@ class service final : public peer_hooks {
   std::size_t open_ = 0;
   bool is_over_ = false;
   std::optional<expenses> spent_;
+  std::optional<cpu_clock> silence_;       // since the first message
   std::vector<connection> subscribers_;
   std::vector<std::byte> publications_;
   message_source source_{publication_bytes};

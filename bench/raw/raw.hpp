@@ -31,7 +31,7 @@ inline constexpr std::size_t buffer_bytes = std::size_t{64} << 10;
 std::string refusal(engine_kind engine);
 
 // Whether there is a baseline for this workload on this engine. Bare sockets: those with one connection; io_uring: those and echoes;
-// epoll: all. What is about sleeping only where it sleeps.
+// epoll: all but two. What is about sleeping only where it sleeps, and none that spins for a while and then sleeps.
 bool can(const job& of);
 
 // One measurement of the job. Its limits: in_flight 1-65536, sizes 64 B - 64 MiB in stream and bulk.

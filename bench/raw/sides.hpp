@@ -34,6 +34,10 @@ void drive_echoes_by_uring(const std::vector<int>& sockets, const job& of, tally
 void serve_beside(int socket, const job& of, tally& counted);
 void drive_beside(int socket, const job& of, tally& counted);
 
+// quiet.cpp, on one connected socket and bare calls.
+void serve_quiet(int socket, const job& of, tally& counted);
+void drive_quiet(int socket, const job& of, tally& counted);
+
 // handover.cpp, on one connected socket and epoll; its server is an echo.
 void drive_handover(int socket, const job& of, tally& counted);
 

@@ -41,6 +41,7 @@ void print_json(std::ostream& out, const result_of_contest& results) {
       line["resident_bytes"] = median(&sample::resident_bytes);
       line["allocated_bytes"] = median(&sample::allocated_bytes);
     }
+    if (of.what == workload::quiet) line["cpu_percent"] = median(&sample::quiet_cpu, 0.01);
     out << line.dump() << '\n';
   }
   out.flush();

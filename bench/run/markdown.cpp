@@ -24,6 +24,7 @@ const char* unit_of(figure counts) {
     case figure::p50: return "p50, us";
     case figure::p99: return "p99, us";
     case figure::memory: return "bytes";
+    case figure::cpu: return "% of a core";
     case figure::rate: break;
   }
   return "a second";

@@ -22,6 +22,7 @@ std::string unit_of(figure counts) {
     case figure::p50: return "us, p50";
     case figure::p99: return "us, p99";
     case figure::memory: return "bytes";
+    case figure::cpu: return "% of a core";
     case figure::rate: break;
   }
   return "a second";

@@ -25,6 +25,9 @@ void print_row(std::ostream& out, const standing& one, const job& of) {
   out << format("  %-17s", one.who->title().c_str());
   if (counts == figure::memory) {
     out << format("%12.0f B resident, %.0f B allocated for each connection", median(&sample::resident_bytes), median(&sample::allocated_bytes));
+  } else if (counts == figure::cpu) {
+    const spread used = spread_over(one, &sample::quiet_cpu, 0.01);
+    out << format("%12.3f %% of a core, both sides together (%.3f - %.3f)", used.median, used.min, used.max);
   } else {
     out << format("%12.0f %9.1f %10.2f %10.2f  %4.0f%% %4.0f%%  %15s %7s", median(&sample::per_second), median(&sample::bytes_per_second, 1e6), median(&sample::p50_ns, 1e3),
         median(&sample::p99_ns, 1e3), 100 * median(&sample::client_cpu), 100 * median(&sample::server_cpu), calls_text(one).c_str(), one.samples.front().congestion.c_str());
@@ -54,7 +57,7 @@ void print_table(std::ostream& out, const result_of_contest& results) {
   const figure counts = counting(results.of);
   out << '\n'
       << title_of(results.of) << ": " << traits_of(results.of.what).is << '\n';
-  if (counts != figure::memory) {
+  if (counts != figure::memory && counts != figure::cpu) {
     out << format("  %-17s%12s %9s %10s %10s  %11s  %15s %7s  %s\n", "", "per second", "MB/s", "p50 us", "p99 us", "cpu", "calls", "tcp",
         counts == figure::rate ? "ratio of rates" : counts == figure::p50 ? "ratio of p50, smaller is better"
                                                                           : "ratio of p99, smaller is better");

@@ -129,6 +129,41 @@ TEST(contest, is_one_json_object_a_line_with_every_field) {
   EXPECT_EQ(objects[1]["syscalls_per_message"]["client"], 0.5);
 }
 
+TEST(contest, of_processor_time_while_nothing_is_said_takes_no_ratio_and_tells_it) {
+  std::vector<contestant> contestants = two();
+  for (contestant& one : contestants) {
+    one.run = [](const job&) -> outcome {
+      sample quiet;
+      quiet.quiet_cpu = 0.0025;
+      quiet.congestion = "cubic";
+      return quiet;
+    };
+  }
+  job of = brief();
+  of.what = workload::quiet;
+  const result_of_contest results = hold(of, contestants, 3, to_raw);
+  EXPECT_TRUE(results.standings[1].ratios.empty());
+  std::ostringstream table, json, markdown;
+  print_table(table, results);
+  EXPECT_NE(table.str().find("0.250 % of a core, both sides together (0.250 - 0.250)"), std::string::npos) << table.str();
+  print_json(json, results);
+  EXPECT_NE(json.str().find("\"cpu_percent\":0.25"), std::string::npos) << json.str();
+  print_markdown(markdown, {results});
+  EXPECT_NE(markdown.str().find("| quiet, block | % of a core | 0.25 | 0.25 |"), std::string::npos) << markdown.str();
+}
+
+TEST(markdown, keeps_contestants_in_the_order_of_the_line_up_also_where_some_take_no_part) {
+  job of = brief();
+  of.what = workload::stream;
+  const std::vector<contestant> all{reciting("raw", engine_kind::none, {1, 1}), reciting("raw", engine_kind::epoll, {1, 1}), reciting("hawser", engine_kind::epoll, {1, 1})};
+  const auto nobody = [](const contestant&) { return std::vector<std::string>(); };
+  auto some = all;
+  some.erase(some.begin() + 1);
+  std::ostringstream out;
+  print_markdown(out, {hold(of, some, 1, nobody), hold(of, all, 1, nobody)});
+  EXPECT_TRUE(out.str().starts_with("| work | | raw | raw epoll | hawser epoll |\n")) << out.str();
+}
+
 TEST(markdown, has_a_row_for_each_job_and_a_column_for_each_contestant) {
   job of = brief();
   of.what = workload::stream;

@@ -130,15 +130,31 @@ TEST(plan, of_far_connections_lasts_some_round_trips_and_sleeps) {
       "connect, round trip 100 ms, block: 1200", "connect, spin: 500"}));
 }
 
+TEST(plan, has_somebody_to_compare_a_way_of_waiting_and_tasks_to) {
+  const auto all = line_up({engine_kind::epoll}, {}, true);
+  const auto who_can = [&](workload what, wait_mode wait) {
+    std::vector<std::string> titles;
+    for (const contestant& one : all) {
+      if (one.can(short_job(what, one.engine, wait))) titles.push_back(one.title());
+    }
+    return titles;
+  };
+  using titles = std::vector<std::string>;
+  EXPECT_EQ(who_can(workload::pingpong, wait_mode::adaptive), (titles{"hawser epoll", "hawser busy epoll"}));
+  EXPECT_EQ(who_can(workload::stream, wait_mode::block), (titles{"raw", "raw epoll", "hawser epoll", "hawser task epoll"}));
+  EXPECT_EQ(who_can(workload::open, wait_mode::spin), (titles{"raw", "raw epoll", "hawser epoll", "hawser one epoll"}));
+}
+
 TEST(plan, compares_hawser_to_its_own_engine_first_and_then_to_everybody) {
   std::vector<contestant> others(1);
   others[0].peer = "asio";
   const auto all = line_up({engine_kind::epoll, engine_kind::uring}, others, true);
   using titles = std::vector<std::string>;
   const auto find = [&](const std::string& title) { return *std::find_if(all.begin(), all.end(), [&](const contestant& one) { return one.title() == title; }); };
-  EXPECT_EQ(opponents_of(find("hawser uring"), all), (titles{"hawser one uring", "raw uring", "raw epoll", "raw", "hawser epoll", "asio"}));
-  EXPECT_EQ(opponents_of(find("hawser epoll"), all), (titles{"hawser one epoll", "raw epoll", "raw", "asio"}));
+  EXPECT_EQ(opponents_of(find("hawser uring"), all), (titles{"hawser one uring", "hawser busy uring", "raw uring", "raw epoll", "raw", "hawser epoll", "asio"}));
+  EXPECT_EQ(opponents_of(find("hawser epoll"), all), (titles{"hawser one epoll", "hawser busy epoll", "raw epoll", "raw", "asio"}));
   EXPECT_EQ(opponents_of(find("raw uring"), all), (titles{"raw epoll", "raw"}));
+  EXPECT_EQ(opponents_of(find("hawser task uring"), all), (titles{"hawser uring", "raw uring", "raw epoll", "raw", "hawser task epoll"}));
   EXPECT_EQ(opponents_of(find("asio"), all), (titles{"raw epoll", "raw"}));
   EXPECT_EQ(opponents_of(find("raw"), all), titles{});
 }
