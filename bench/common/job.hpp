@@ -17,6 +17,7 @@ enum class workload : std::uint8_t {
   requests,
   streamed,
   bulk,
+  alone,
   beside,
   echoes,
   fanout,
@@ -45,12 +46,13 @@ struct workload_traits {
   figure counts = figure::rate;
   bool one_way = false;                    // measured where it arrives, which is the server; the rest is measured by the client
 };
-inline constexpr std::array<workload_traits, 16> workloads{{
+inline constexpr std::array<workload_traits, 17> workloads{{
     {"pingpong", "64 bytes there and back, one message at a time", figure::p50},
     {"stream", "messages of `size` one way, as many as there is room for, each seen once and summed", figure::rate, true},
     {"requests", "64 bytes there and back, `in_flight` of them under way"},
     {"streamed", "64 pieces of 64 bytes there and as many back, `in_flight` such requests under way"},
     {"bulk", "blocks of `size` one way, as a stream of bytes that nobody looks at", figure::rate, true},
+    {"alone", "the blocks of beside, on a connection set up as there, without a ping", figure::rate, true},
     {"beside", "pingpong on a connection that is kept full of 64 KiB blocks in the ping's direction", figure::p99},
     {"echoes", "64 bytes there and back on each of `connections`, one message under way on each"},
     {"fanout", "128 bytes from the server to each of `connections`, 64 such publications not yet confirmed by all"},
@@ -112,6 +114,7 @@ struct job {
 // Of one that is counted, one way.
 inline std::size_t payload_bytes_of(const job& of) noexcept {
   if (of.what == workload::streamed) return pieces_of_a_request * of.size;
+  if (of.what == workload::alone) return block_bytes_beside;
   return of.what == workload::fanout ? publication_bytes : of.size;
 }
 

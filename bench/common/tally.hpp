@@ -43,6 +43,17 @@ inline void growth_of(const memory& before, std::size_t connections, tally& coun
   counted.allocated_bytes = (now.allocated_bytes - before.allocated_bytes) / each;
 }
 
+// What `bulk` has counted of the blocks of beside, put into the books of the side: beside a ping their speed, else all that there is.
+inline void add_blocks(const tally& bulk, const job& of, tally& counted) noexcept {
+  counted.count += bulk.count;
+  if (of.what == workload::alone) {
+    counted.measured_count = bulk.measured_count;
+    counted.measured_ns = bulk.measured_ns;
+  } else if (bulk.measured_ns > 0) {
+    counted.bulk_bytes_per_second = static_cast<double>(bulk.measured_count * block_bytes_beside) * 1e9 / static_cast<double>(bulk.measured_ns);
+  }
+}
+
 // Counts what arrives into a tally. The measurement begins with the first arrival after the warm-up, and ends with the time.
 class meter {
  public:

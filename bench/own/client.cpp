@@ -35,6 +35,7 @@ task<> work_at(seat& at, const endpoint& where) {
     case workload::requests:
     case workload::streamed: return requests(at);
     case workload::bulk: return bulk(at);
+    case workload::alone:
     case workload::beside: return beside(at);
     case workload::fanout: return subscribe(at);
     case workload::paced: return paced(at);

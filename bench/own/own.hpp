@@ -11,7 +11,7 @@
 //                      both sides raise channels_max to 2,047 (the excess waits in the caller's queue)
 //   bulk               one stream of bytes, written in blocks that are shared, not copied, and read as they come
 //   streamed           pieces written one after the other into a request, and its answer read when it has come
-//   beside             messages and one such stream
+//   beside, alone      messages and one such stream; the stream alone
 //   echoes, fanout, idle   one peer with many connections to the other; a publication is a send on each
 //   paced              messages, by a timer of the loop, which the client keeps awake
 //   channels           message channels that one task writes to in turn, each read by a task of its own

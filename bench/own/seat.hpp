@@ -36,7 +36,7 @@ task<> quiet(seat& at);
 // calls.cpp
 task<> requests(seat& at);                 // and streamed
 task<> bulk(seat& at);
-task<> beside(seat& at);
+task<> beside(seat& at);                   // and alone
 // spread.cpp
 task<> channels(seat& at);
 task<> open_again_and_again(seat& at);

@@ -33,7 +33,7 @@ class service final : public peer_hooks {
     }
     peer_.on("echo", [this](request& rq) { return echo(rq); });
     peer_.on_messages([this](channel& from) { return job_.what == workload::open ? answer_once(from) : check_all(from); });
-    peer_.on_stream([this](channel& from) { return job_.what == workload::beside ? sum_up(from) : swallow(from); });
+    peer_.on_stream([this](channel& from) { return job_.what == workload::bulk ? swallow(from) : sum_up(from); });
   }
   std::uint16_t port() const { return peer_.local_endpoint().port(); }
 
@@ -171,11 +171,8 @@ class service final : public peer_hooks {
       measured.arrived(ns_of(loop_.now()), bytes / block_bytes_beside);
       bytes %= block_bytes_beside;
     }
-    counted_.count += bulk->count;
     counted_.sum += sum.take();
-    if (bulk->measured_ns > 0) {
-      counted_.bulk_bytes_per_second = static_cast<double>(bulk->measured_count * block_bytes_beside) * 1e9 / static_cast<double>(bulk->measured_ns);
-    }
+    add_blocks(*bulk, job_, counted_);
   }
 
   loop& loop_;

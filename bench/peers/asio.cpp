@@ -149,7 +149,7 @@ task<> watch_input(side& here) {
 // Every message that came is taken, and the answers leave together.
 task<> serve_one(side& here, receiver& takes, socket_type socket) {
   wire with(std::move(socket), message_bytes_max(here.of), has_many_connections(here.of) ? small_inbox_bytes : buffer_bytes);
-  if (here.of.what == work::beside) with.socket.set_option(asio::socket_base::receive_buffer_size(received_bytes_beside));
+  if (here.of.has_short_queues) with.socket.set_option(asio::socket_base::receive_buffer_size(received_bytes_beside));
   for (;;) {
     const bool more = co_await with.fill();
     if (!more) co_return;
@@ -259,6 +259,7 @@ task<std::unique_ptr<wire>> connect(side& here, std::size_t inbox_bytes = buffer
   const tcp::endpoint server(asio::ip::address_v4::loopback(), here.of.port);
   const auto [failed] = co_await socket.async_connect(server, awaited);
   check(failed, "connect");
+  if (here.of.has_short_queues) socket.set_option(not_sent_low_water(not_sent_bytes_beside));
   co_return std::make_unique<wire>(std::move(socket), message_bytes_max(here.of), inbox_bytes);
 }
 
@@ -300,7 +301,6 @@ class beside {
 
   task<> run() {
     with_ = co_await connect(here_);
-    with_->socket.set_option(not_sent_low_water(not_sent_bytes_beside));
     asks_.emplace(here_.of, here_.books);
     ping_ = asks_->next();
     here_.spawn(take_answers());

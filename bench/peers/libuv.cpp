@@ -101,6 +101,7 @@ class line {
       auto* self = static_cast<line*>(at->data);
       self->here_.guarded([&] {
         check(result, "connect");
+        if (self->here_.of.has_short_queues) self->set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, not_sent_bytes_beside);
         self->start();
         self->done();
       });
@@ -169,10 +170,11 @@ class line {
   }
   bool is_writing() const noexcept { return is_writing_; }
 
-  int descriptor() const {
+  // A socket option that the library has no call for.
+  void set(int level, int name, int value) {
     uv_os_fd_t number = -1;
     check(::uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp_), &number), "descriptor");
-    return number;
+    ::setsockopt(number, level, name, &value, sizeof value);
   }
   // Closes, and calls `closed` when the library has let go of it: the line may be destroyed then.
   void close(std::function<void()> closed) {
@@ -314,10 +316,7 @@ class server {
     const auto at = std::prev(lines_.end());
     line& with = **at;
     with.accept_from(reinterpret_cast<uv_stream_t*>(&listener_));
-    if (what == work::beside) {
-      const int most = received_bytes_beside;
-      ::setsockopt(with.descriptor(), SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
-    }
+    if (here_.of.has_short_queues) with.set(SOL_SOCKET, SO_RCVBUF, received_bytes_beside);
     with.on_end = [this, at] { (*at)->close([this, at] { lines_.erase(at); }); };
     if (what == work::fanout) return fan_.add(with);
     with.on_read = [this, &with] {
@@ -413,8 +412,6 @@ class beside {
  public:
   explicit beside(side& here) : here_(here), with_(here, buffer_bytes), pours_(block_bytes, here.books) {
     with_.connect(here.of.port, [this] {
-      const int most = not_sent_bytes_beside;
-      ::setsockopt(with_.descriptor(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
       asks_.emplace(here_.of, here_.books);
       with_.on_read = [this] { take(); };
       ask();

@@ -59,7 +59,7 @@ class socket_of {
     check(::nng_socket_set_size(handle_, NNG_OPT_RECVMAXSZ, 0), "option");
     if (open != ::nng_pair0_open) return;
     const std::size_t size = of.what == work::stream ? of.size : payload_bytes;
-    const int queued = of.what == work::beside ? queued_beside : static_cast<int>(std::clamp<std::size_t>(queued_bytes_max / size, 4, queued_max));
+    const int queued = of.has_short_queues ? queued_beside : static_cast<int>(std::clamp<std::size_t>(queued_bytes_max / size, 4, queued_max));
     check(::nng_socket_set_int(handle_, NNG_OPT_SENDBUF, queued), "option");
     check(::nng_socket_set_int(handle_, NNG_OPT_RECVBUF, queued), "option");
   }

@@ -99,7 +99,7 @@ class socket_of {
 
  private:
   static int mark_for(const job& of, std::size_t size) {
-    if (of.what == work::beside) return blocks_queued_beside;
+    if (of.has_short_queues) return blocks_queued_beside;
     return static_cast<int>(std::max<std::size_t>(queued_bytes_max / 2 / size, 2));
   }
 

@@ -77,6 +77,7 @@ void serve_job(const job& of, const listening& listens, tally& counted) {
     case workload::fanout: return with_sockets(of, counted, accept, publish);
     case workload::paced: return with_sockets(of, counted, accept, serve_paced);
     case workload::quiet: return with_socket(accept(), of, counted, serve_quiet);
+    case workload::alone:
     case workload::beside: return with_socket(accept(), of, counted, serve_beside);
     case workload::idle: {
       const memory before = memory_now();
@@ -101,6 +102,7 @@ void drive_job(const job& of, std::uint16_t port, tally& counted) {
     case workload::idle: return with_sockets(of, counted, connect, drive_idle);
     case workload::quiet: return with_socket(connect(), of, counted, drive_quiet);
     case workload::handover: return with_socket(connect(), of, counted, drive_handover);
+    case workload::alone:
     case workload::beside: return with_socket(connect(), of, counted, drive_beside);
     case workload::connect: {
       const cpu_clock cpu;
@@ -145,6 +147,7 @@ bool can(const job& of) {
     case workload::fanout:
     case workload::paced:
     case workload::idle: return of.engine == engine_kind::epoll;
+    case workload::alone:
     case workload::beside: return of.engine == engine_kind::epoll && of.connections == 1;
     case workload::handover: return of.engine == engine_kind::epoll && of.wait == wait_mode::block && of.connections == 1;
     case workload::quiet: return of.engine == engine_kind::none && of.wait == wait_mode::block && of.connections == 1;

@@ -164,6 +164,39 @@ TEST(markdown, keeps_contestants_in_the_order_of_the_line_up_also_where_some_tak
   EXPECT_TRUE(out.str().starts_with("| work | | raw | raw epoll | hawser epoll |\n")) << out.str();
 }
 
+TEST(markdown, tells_how_much_of_its_speed_alone_bulk_keeps_beside_a_ping) {
+  std::vector<contestant> contestants = two();
+  for (contestant& one : contestants) {
+    one.run = [](const job& of) -> outcome {
+      sample made;
+      made.p99_ns = 20'000;
+      made.bytes_per_second = of.what == workload::alone ? 2e9 : 1.8e9;
+      made.congestion = "cubic";
+      return made;
+    };
+  }
+  job of = brief();
+  of.what = workload::alone;
+  std::vector<result_of_contest> all{hold(of, contestants, 1, to_raw)};
+  of.what = workload::beside;
+  all.push_back(hold(of, contestants, 1, to_raw));
+  std::ostringstream out;
+  print_markdown(out, all);
+  EXPECT_NE(out.str().find("| beside, block | p99, us | 20; 1.8 GB/s, 90 % | 20, 1.00 (1.00 - 1.00); 1.8 GB/s, 90 % |"), std::string::npos) << out.str();
+}
+
+TEST(markdown, tells_hawser_s_ratio_to_each_of_the_others) {
+  std::vector<contestant> contestants{reciting("raw", engine_kind::none, {200}), reciting("raw", engine_kind::epoll, {100}), reciting("hawser", engine_kind::epoll, {50})};
+  job of = brief();
+  of.what = workload::stream;
+  std::ostringstream out;
+  print_markdown(out, {hold(of, contestants, 1, [](const contestant& who) {
+    return who.peer == "raw" ? std::vector<std::string>{} : std::vector<std::string>{"raw epoll", "raw"};
+  })});
+  EXPECT_NE(out.str().find("| ratio of | to | raw | raw epoll |\n|---|---|---|---|\n| hawser epoll | stream 64 B, block | 0.25 (0.25 - 0.25) | 0.50 (0.50 - 0.50) |\n"),
+      std::string::npos) << out.str();
+}
+
 TEST(markdown, has_a_row_for_each_job_and_a_column_for_each_contestant) {
   job of = brief();
   of.what = workload::stream;

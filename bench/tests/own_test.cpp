@@ -41,7 +41,7 @@ TEST_P(own_run, books_balance) {
 
 INSTANTIATE_TEST_SUITE_P(on, own_run,
     testing::Combine(testing::Values(engine_kind::epoll, engine_kind::uring),
-        testing::Values(workload::pingpong, workload::stream, workload::requests, workload::streamed, workload::bulk, workload::beside, workload::echoes,
+        testing::Values(workload::pingpong, workload::stream, workload::requests, workload::streamed, workload::bulk, workload::alone, workload::beside, workload::echoes,
             workload::fanout, workload::idle, workload::connect, workload::open, workload::channels, workload::threads, workload::handover, workload::quiet, workload::paced)),
     [](const auto& instance) { return std::string(to_text(std::get<0>(instance.param))) + "_" + std::string(to_text(std::get<1>(instance.param))); });
 
