@@ -136,7 +136,7 @@ samples samples_of(const std::string& peer, const arguments& with) {
 // False: so little was measured, on a busy machine, that a longer run has to show it.
 bool have_measured(const std::string& workload, const samples& of) {
   if (workload == "idle") return of.server.contains("resident_bytes") && of.server.contains("allocated_bytes");
-  const auto& measured = workload == "stream" ? of.server : of.client;
+  const auto& measured = workload == "stream" || workload == "alone" ? of.server : of.client;
   EXPECT_LE(measured.at("p50_ns"), measured.at("max_ns"));
   if (workload == "beside" && (!of.server.contains("bytes_per_s") || of.server.at("bytes_per_s") <= 0)) return false;
   return measured.at("measured_count") > 0 && measured.at("measured_ns") > 0 && measured.at("p50_ns") > 0;
