@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Messages that do not go one way through: many channels, new ones, many threads.
 #include "common/affinity.hpp"
+#include "common/producers.hpp"
 #include "own/seat.hpp"
 
 #include <algorithm>
@@ -56,13 +57,6 @@ task<> open_again_and_again(seat& at) {
 
 namespace {
 
-struct producer {
-  remote_sender to;
-  std::thread thread;
-  std::uint64_t count = 0, sum = 0;
-  bool failed = false;
-};
-
 // False: the connection is gone.
 bool send(remote_sender& to, byte_view message) {
   for (auto taken = to.send(message); !taken; taken = to.send(message)) {
@@ -73,20 +67,6 @@ bool send(remote_sender& to, byte_view message) {
   return true;
 }
 
-void produce(producer& mine, std::size_t line, std::int64_t until) {
-  run_anywhere();
-  payload message;
-  for (; mine.count % 64 != 0 || now_ns() < until; ++mine.count) {
-    message.sequence = sequence_in(line, mine.count);
-    message.stamp_ns = mine.count % 1024 == 0 ? now_ns() : 0;
-    mine.sum += sum_of(&message);
-    mine.failed = !send(mine.to, bytes_of(message));
-    if (mine.failed) return;
-  }
-  const std::byte last[control_bytes] = {};
-  mine.failed = !send(mine.to, last);
-}
-
 }  // namespace
 
 task<> threads(seat& at) {
@@ -95,23 +75,20 @@ task<> threads(seat& at) {
   at.me.on_message([&](connection&, byte_view) {
     if (--running == 0) over.set();
   });
-  const std::int64_t until = end_of(at.of);
-  std::vector<producer> producers;
-  for (std::size_t line = 0; line < at.of.threads; ++line) {
+  std::vector<remote_sender> senders;
+  while (senders.size() < at.of.threads) {
     auto to = at.me.sender(at.servers.front());
     if (!at.good(to)) co_return;
-    producers.push_back({std::move(*to), {}, 0, 0, false});
+    senders.push_back(std::move(*to));
   }
-  for (std::size_t line = 0; line < producers.size(); ++line) {
-    producers[line].thread = std::thread([&, line] { produce(producers[line], line, until); });
-  }
+  const auto hand_over = [&senders](std::size_t line, const payload& message) { return send(senders[line], bytes_of(message)); };
+  const auto tell_the_end = [&senders](std::size_t line) {
+    const std::byte last[control_bytes] = {};
+    return send(senders[line], last);
+  };
+  producers all(at.of, hand_over, tell_the_end);
   co_await over.wait();
-  for (producer& one : producers) {
-    one.thread.join();
-    at.counted.count += one.count;
-    at.counted.sum += one.sum;
-    if (one.failed) at.counted.fail("a thread could not send");
-  }
+  all.add_up(at.counted);
 }
 
 task<> handover(seat& at) {

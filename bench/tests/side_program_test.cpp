@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Programs that take part from outside, here scripts that say what they are told to.
+#include "common/program.hpp"
 #include "run/plan.hpp"
-#include "run/program.hpp"
 #include "run/report.hpp"
 #include "run/side_program.hpp"
 #include "sound.hpp"
