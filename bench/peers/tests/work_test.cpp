@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // The books notice what a faulty contestant would do.
 #include "peers/framing.hpp"
-#include "peers/work.hpp"
+#include "peers/many.hpp"
 
 #include <gtest/gtest.h>
 
