@@ -194,7 +194,8 @@ TEST(markdown, tells_hawser_s_ratio_to_each_of_the_others) {
     return who.peer == "raw" ? std::vector<std::string>{} : std::vector<std::string>{"raw epoll", "raw"};
   })});
   EXPECT_NE(out.str().find("| ratio of | to | raw | raw epoll |\n|---|---|---|---|\n| hawser epoll | stream 64 B, block | 0.25 (0.25 - 0.25) | 0.50 (0.50 - 0.50) |\n"),
-      std::string::npos) << out.str();
+      std::string::npos)
+      << out.str();
 }
 
 TEST(markdown, has_a_row_for_each_job_and_a_column_for_each_contestant) {

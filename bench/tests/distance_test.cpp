@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t round_trip_ms = 40;  // so long that a busy machine adds little
 
 ino_t network_now() {
-  struct stat of {};
+  struct stat of{};
   return ::stat("/proc/self/ns/net", &of) == 0 ? of.st_ino : 0;
 }
 
@@ -69,9 +69,9 @@ TEST_F(distance_of, a_contest_is_where_its_rounds_are_held) {
   const ino_t before = network_now();
   ino_t during = 0;
   const std::vector<contestant> one{{.peer = "raw", .engine = engine_kind::none, .run = [&](const job& of) {
-    during = network_now();
-    return raw::run(of);
-  }}};
+                                       during = network_now();
+                                       return raw::run(of);
+                                     }}};
   const result_of_contest results = hold(far_job(workload::connect), one, 1, [](const contestant&) { return std::vector<std::string>(); });
   EXPECT_EQ(results.left_out, "");
   ASSERT_EQ(results.standings.size(), 1u);

@@ -192,6 +192,7 @@ TEST(command, bench_gives_raw_sockets_and_hawser_on_each_engine_with_their_ratio
   ASSERT_EQ(result.code, 0) << result.errors;
   const int engines = result.errors.find("io_uring refused") == std::string::npos ? 2 : 1;
   std::map<std::string, int> raw, own;
+  int tasks = 0;
   std::istringstream lines(result.output);
   for (std::string text; std::getline(lines, text);) {
     SCOPED_TRACE(text);
@@ -202,6 +203,11 @@ TEST(command, bench_gives_raw_sockets_and_hawser_on_each_engine_with_their_ratio
     EXPECT_NE(line["congestion"], "bbr");
     EXPECT_GT(line["syscalls_per_message"]["client"].get<double>(), 0.0);
     EXPECT_GT(line["syscalls_per_message"]["server"].get<double>(), 0.0);
+    if (line["peer"] == "hawser task") {
+      EXPECT_EQ(line["baseline"], "hawser " + line["engine"].get<std::string>());
+      ++tasks;
+      continue;
+    }
     const bool is_raw = line["peer"] == "raw";
     ++(is_raw ? raw : own)[line["workload"]];
     if (is_raw) continue;
@@ -219,6 +225,7 @@ TEST(command, bench_gives_raw_sockets_and_hawser_on_each_engine_with_their_ratio
     }
     EXPECT_TRUE(beside_the_other_engine);
   }
+  EXPECT_EQ(tasks, engines) << "a stream's messages read by a task";
   for (const std::string& workload : workloads) {
     EXPECT_EQ(raw[workload], engines + (workload == "echoes" ? 0 : 1)) << workload;
     EXPECT_EQ(own[workload], engines) << workload;
