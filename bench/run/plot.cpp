@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <utility>
+#include <tuple>
 
 namespace hawser::bench {
 namespace {
@@ -93,7 +93,9 @@ picture scaling_of(const std::vector<const result_of_contest*>& jobs) {
     }
   }
   const job& of = jobs.back()->of;
-  const std::string work(to_text(of.what)), wait(to_text(of.wait));
+  std::string work(to_text(of.what));
+  if (of.what == workload::channels) work.append("-").append(std::to_string(of.size));
+  const std::string wait(to_text(of.wait));
   return {"scaling-" + work + "-" + wait, draw_lines(work + ", " + wait, x_unit_of(of), ticks, unit_of(counting(of)), lines)};
 }
 
@@ -101,11 +103,12 @@ picture scaling_of(const std::vector<const result_of_contest*>& jobs) {
 
 std::vector<std::string> plot(const std::string& directory, const std::vector<result_of_contest>& all) {
   std::vector<picture> pictures;
-  std::map<std::pair<workload, wait_mode>, std::vector<const result_of_contest*>> by_workload;
+  std::map<std::tuple<workload, wait_mode, std::size_t>, std::vector<const result_of_contest*>> by_workload;
   for (const result_of_contest& results : all) {
     pictures.push_back(bars_of(results));
     pictures.push_back(latencies_of(results));
-    by_workload[{results.of.what, results.of.wait}].push_back(&results);
+    const std::size_t size = results.of.what == workload::channels ? results.of.size : 0;      // of the others it is what varies, or all the same
+    by_workload[{results.of.what, results.of.wait, size}].push_back(&results);
   }
   for (auto& [work, jobs] : by_workload) {
     std::stable_sort(jobs.begin(), jobs.end(), [](const auto* a, const auto* b) { return varied_of(a->of) < varied_of(b->of); });

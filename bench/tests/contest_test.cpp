@@ -240,6 +240,32 @@ TEST(plot, writes_what_there_is_to_see_and_says_so_when_it_cannot) {
   EXPECT_TRUE(plot("/proc/nowhere", all).empty());
 }
 
+TEST(plot, has_a_picture_of_its_own_for_each_size_of_channels_and_none_of_what_is_near) {
+  std::vector<std::vector<contestant>> in_turn(6, two());
+  std::vector<result_of_contest> all;
+  job of = brief();
+  of.what = workload::channels;
+  for (const std::size_t size : {64, 1024}) {
+    for (const std::size_t channels : {1, 100}) {
+      of.size = size;
+      of.channels = channels;
+      all.push_back(hold(of, in_turn[all.size()], 3, to_raw));
+    }
+  }
+  for (const std::size_t round_trip_ms : {20, 0}) {
+    all.push_back(hold(brief(), in_turn[all.size()], 3, to_raw));
+    all.back().of.what = workload::connect;
+    all.back().of.round_trip_ms = round_trip_ms;
+  }
+  const std::string directory = testing::TempDir() + "hawser-channels-" + std::to_string(::getpid());
+  std::vector<std::string> scaling;
+  for (const std::string& name : plot(directory, all)) {
+    if (name.starts_with("scaling")) scaling.push_back(name);
+  }
+  std::filesystem::remove_all(directory);
+  EXPECT_EQ(scaling, (std::vector<std::string>{"scaling-channels-64-block.svg", "scaling-channels-1024-block.svg"})) << "one distance is no line";
+}
+
 TEST(progress, estimates_by_what_it_took_so_far) {
   EXPECT_EQ(time_left(0, 0, 10), "");
   EXPECT_EQ(time_left(10'000'000'000, 5, 10), "10 s");
