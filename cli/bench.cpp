@@ -66,6 +66,10 @@ bool measure(const bench_options& options) {
   wanted.measured = std::chrono::milliseconds(options.milliseconds != 0 ? options.milliseconds : wanted.quick ? 250
                                                                                                               : 500);
   const std::vector<job> jobs = plan_of(wanted);
+  if (jobs.empty()) {
+    std::cerr << "hawser: bench: nothing is left to do: over a simulated round trip both sides sleep (--wait block)\n";
+    return false;
+  }
   const std::vector<contestant> contestants = contestants_of(options);
   const auto against = [&](const contestant& who) { return opponents_of(who, contestants); };
   const bool table = !options.json && !options.markdown;

@@ -181,6 +181,14 @@ TEST(command, echo_tells_who_comes_and_goes) {
   EXPECT_NE(gone.find("visitor"), std::string::npos);
 }
 
+TEST(command, bench_says_so_when_what_was_chosen_leaves_nothing_to_do) {
+  if (run({hawser, "bench", "--help"}).code != 0) GTEST_SKIP() << "this build's command was made without bench (HAWSER_BENCH)";
+  const outcome result = run({hawser, "bench", "connect", "--round-trip", "20", "--wait", "spin"});
+  EXPECT_NE(result.code, 0);
+  EXPECT_EQ(result.output, "");
+  EXPECT_EQ(result.errors, "hawser: bench: nothing is left to do: over a simulated round trip both sides sleep (--wait block)\n");
+}
+
 TEST(command, bench_gives_raw_sockets_and_hawser_on_each_engine_with_their_ratios) {
   if (run({hawser, "bench", "--help"}).code != 0) GTEST_SKIP() << "this build's command was made without bench (HAWSER_BENCH)";
   const std::vector<std::string> workloads = {"pingpong", "stream", "requests", "bulk", "echoes"};
