@@ -144,12 +144,14 @@ std::vector<contestant> line_up(const std::vector<engine_kind>& engines, std::ve
     // On epoll always: some baselines exist on it alone.
     if (engine == engine_kind::epoll || is_among(engines, engine)) add("raw", engine, raw::run, raw::can);
   }
-  for (const engine_kind engine : engines) add("hawser", engine, own::run, [](const job&) { return true; });
+  for (const engine_kind engine : engines) {
+    add("hawser", engine, own::run, [](const job& of) { return of.what != workload::handover || of.wait != wait_mode::spin; });    // it has to sleep
+  }
   for (const engine_kind engine : engines) {
     add("hawser one", engine, own::run_on_one_channel, [](const job& of) { return of.what == workload::open || (of.what == workload::channels && of.channels > 1); });
   }
   for (const engine_kind engine : engines) {
-    add("hawser busy", engine, own::run_busy, [](const job& of) { return of.wait == wait_mode::adaptive; });
+    add("hawser busy", engine, own::run_busy, [](const job& of) { return of.wait == wait_mode::adaptive && of.what != workload::handover; });
   }
   for (const engine_kind engine : engines) {
     add("hawser task", engine, own::run_in_tasks, [](const job& of) { return of.what == workload::stream; });

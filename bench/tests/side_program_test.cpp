@@ -141,6 +141,8 @@ TEST(plan, has_somebody_to_compare_a_way_of_waiting_and_tasks_to) {
   using titles = std::vector<std::string>;
   EXPECT_EQ(who_can(workload::pingpong, wait_mode::adaptive), (titles{"hawser epoll", "hawser busy epoll"}));
   EXPECT_EQ(who_can(workload::stream, wait_mode::block), (titles{"raw", "raw epoll", "hawser epoll", "hawser task epoll"}));
+  EXPECT_EQ(who_can(workload::handover, wait_mode::block), (titles{"raw epoll", "hawser epoll"}));
+  EXPECT_EQ(who_can(workload::handover, wait_mode::spin), titles{}) << "nobody sleeps";
   EXPECT_EQ(who_can(workload::open, wait_mode::spin), (titles{"raw", "raw epoll", "hawser epoll", "hawser one epoll"}));
 }
 
