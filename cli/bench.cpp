@@ -43,7 +43,8 @@ std::vector<contestant> contestants_of(const bench_options& options) {
   for (const std::string& complaint : complaints) std::cerr << "hawser: bench: " << complaint << '\n';
   auto all = line_up(engines_of(options.engine), std::move(others), options.wanted.quick);
   const auto unwanted = [&](const contestant& who) {
-    return !options.only.empty() && std::find(options.only.begin(), options.only.end(), who.peer) == options.only.end();
+    const std::string family = who.peer.substr(0, who.peer.find(' '));     // "hawser one" comes with hawser
+    return !options.only.empty() && std::find(options.only.begin(), options.only.end(), family) == options.only.end();
   };
   std::erase_if(all, unwanted);
   return all;
@@ -65,6 +66,10 @@ bool measure(const bench_options& options) {
   wanted.measured = std::chrono::milliseconds(options.milliseconds != 0 ? options.milliseconds : wanted.quick ? 250
                                                                                                               : 500);
   const std::vector<job> jobs = plan_of(wanted);
+  if (jobs.empty()) {
+    std::cerr << "hawser: bench: nothing is left to do: over a simulated round trip both sides sleep (--wait block)\n";
+    return false;
+  }
   const std::vector<contestant> contestants = contestants_of(options);
   const auto against = [&](const contestant& who) { return opponents_of(who, contestants); };
   const bool table = !options.json && !options.markdown;
@@ -77,6 +82,7 @@ bool measure(const bench_options& options) {
     shown.clear();
     for (const std::string& failure : results.failures) std::cerr << "hawser: bench " << title_of(one) << ": " << failure << '\n';
     good = good && results.failures.empty();
+    if (!results.left_out.empty()) std::cerr << "hawser: bench " << title_of(one) << ": LEFT OUT: " << results.left_out << '\n';
     if (results.standings.empty()) continue;
     if (options.json) print_json(std::cout, results);
     if (table) print_table(std::cout, results);
@@ -105,10 +111,11 @@ void add_bench(CLI::App& application, int& outcome) {
   command->add_flag("--quick", wanted.quick, "one or two jobs of each kind, in a few minutes");
   command->add_option("--runs", options->runs, "rounds; the median counts")->capture_default_str()->check(CLI::Range(1, 1000));
   command->add_option("--milliseconds", options->milliseconds, "length of one run (500; with --quick 250)")->check(CLI::Range(50, 60'000));
-  command->add_option("--wait", wanted.waits, "how both sides wait: block or spin (hawser: block or busy)")->check(CLI::IsMember({"block", "spin"}));
+  command->add_option("--wait", wanted.waits, "how both sides wait: asleep, again and again, or for 50 us and then asleep (hawser alone)")->check(CLI::IsMember({"block", "spin", "adaptive"}));
   command->add_option("--size", wanted.sizes, "bytes of a message of stream, a block of bulk")->check(CLI::Range(64, 1 << 20));
   command->add_option("--in-flight", wanted.in_flight, "of requests and streamed")->check(CLI::Range(1, 65'536));
   command->add_option("--connections", wanted.connections, "of echoes, fanout and idle")->check(CLI::Range(1, 9'900));
+  command->add_option("--round-trip", wanted.round_trips_ms, "milliseconds, simulated, of connect and open; 0: none (others need root and iproute2)")->check(CLI::Range(0, 1'000));
   add_engine_option(*command, options->engine, {"both"});
   command->add_option("--peers", options->peers, "directory of programs that do the same with other libraries")->check(CLI::ExistingDirectory)->type_name("DIR");
   command->add_option("--only", options->only, "raw, hawser or a library: those alone");

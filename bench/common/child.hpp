@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include "common/spawned.hpp"
+
 #include <cstddef>
 #include <expected>
 #include <functional>
@@ -8,8 +10,6 @@
 #include <system_error>
 #include <type_traits>
 #include <utility>
-
-#include <sys/types.h>
 
 namespace hawser::bench {
 
@@ -28,15 +28,14 @@ class reporter {
   int descriptor_;
 };
 
-// A process of our own that runs one function and reports through a pipe: the other side of a measurement. It dies with its parent.
-// Destroying it kills it. Start it from a program without threads, or before they exist.
+// A process of our own that runs one function and reports through a pipe: the other side of a measurement.
 class child {
  public:
   // Forks; the new process runs `work` and exits with what that returns. It keeps standard input, output and error, the pipe and
   // `keep`, and closes every other descriptor: a forgotten copy would keep the parent's connections from ending.
   static std::expected<child, std::error_code> start(const std::function<int(reporter&)>& work, std::span<const int> keep = {});
 
-  child(child&& other) noexcept : process_(std::exchange(other.process_, -1)), pipe_(std::exchange(other.pipe_, -1)) {}
+  child(child&& other) noexcept : process_(std::move(other.process_)), pipe_(std::exchange(other.pipe_, -1)) {}
   child& operator=(child&&) = delete;
   child(const child&) = delete;
   child& operator=(const child&) = delete;
@@ -51,13 +50,13 @@ class child {
   }
 
   // Waits for the end; gives the exit code, or -1 when a signal ended it.
-  int wait() noexcept;
-  pid_t process() const noexcept { return process_; }
+  int wait() noexcept { return process_.wait(); }
+  pid_t process() const noexcept { return process_.id(); }
 
  private:
-  child(pid_t process, int pipe) noexcept : process_(process), pipe_(pipe) {}
+  child(spawned process, int pipe) noexcept : process_(std::move(process)), pipe_(pipe) {}
 
-  pid_t process_;
+  spawned process_;
   int pipe_;
 };
 

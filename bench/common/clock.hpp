@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <ctime>
 
@@ -11,6 +12,14 @@ inline std::int64_t now_ns() noexcept {
   timespec t;
   ::clock_gettime(CLOCK_MONOTONIC, &t);
   return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
+// The time once so much of it has passed, awake all along.
+inline std::int64_t now_after(std::chrono::nanoseconds span) noexcept {
+  const std::int64_t until = now_ns() + span.count();
+  std::int64_t now = now_ns();
+  while (now < until) now = now_ns();
+  return now;
 }
 
 // Processor time of the calling thread.

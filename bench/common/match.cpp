@@ -44,6 +44,7 @@ sample sample_of(const job& of, const tally& server, const tally& client) {
   made.allocated_bytes = server.allocated_bytes;
   made.client_cpu = client.cpu;
   made.server_cpu = server.cpu;
+  made.quiet_cpu = client.quiet_cpu + server.quiet_cpu;
   made.client_calls = static_cast<double>(client.system_calls) / static_cast<double>(client.count);
   made.server_calls = static_cast<double>(server.system_calls) / static_cast<double>(server.count);
   made.is_pinned = server.is_pinned && client.is_pinned;

@@ -25,6 +25,7 @@ struct sample {
   std::int64_t resident_bytes = 0, allocated_bytes = 0;   // of idle, for each connection: anonymous pages of the server, and what malloc has given out
   std::vector<std::int64_t> curve;         // latencies at curve_points; empty: only the four above are known
   double client_cpu = 0, server_cpu = 0;   // 0-1
+  double quiet_cpu = 0;                    // of quiet: both sides together, 0-2
   double client_calls = 0, server_calls = 0;   // system calls for each message, those that found nothing included
   bool is_pinned = false;                  // both sides got their cores
   std::string congestion;                  // of both sides; "mixed" when they differ
@@ -45,13 +46,14 @@ inline double figure_of(figure which, const sample& of) noexcept {
     case figure::p50: return static_cast<double>(of.p50_ns) / 1000;
     case figure::p99: return static_cast<double>(of.p99_ns) / 1000;
     case figure::memory: return static_cast<double>(of.resident_bytes);
+    case figure::cpu: return 100 * of.quiet_cpu;
     case figure::rate: break;
   }
   return of.per_second;
 }
 // How it is called where results are read by programs.
 inline std::string_view to_text(figure which) noexcept {
-  constexpr std::array<std::string_view, 4> names{"rate_per_s", "p50_us", "p99_us", "resident_bytes"};
+  constexpr std::array<std::string_view, 5> names{"rate_per_s", "p50_us", "p99_us", "resident_bytes", "cpu_percent"};
   return names[static_cast<std::size_t>(which)];
 }
 

@@ -24,6 +24,7 @@ struct tally {
   std::int64_t resident_bytes = 0, allocated_bytes = 0;   // of idle: for each connection
   std::uint64_t system_calls = 0;          // while `count` was counted, connecting and closing left out
   double cpu = 0;                          // processor time per wall time, 0-1
+  double quiet_cpu = 0;                    // of quiet: the same while nothing was said
   bool is_pinned = false;
   char congestion[16] = {};                // of this side's sockets, as the kernel names it
   char failure[128] = {};                  // empty: all went well
@@ -40,6 +41,17 @@ inline void growth_of(const memory& before, std::size_t connections, tally& coun
   const auto each = static_cast<std::int64_t>(connections);
   counted.resident_bytes = (now.resident_bytes - before.resident_bytes) / each;
   counted.allocated_bytes = (now.allocated_bytes - before.allocated_bytes) / each;
+}
+
+// What `bulk` has counted of the blocks of beside, put into the books of the side: beside a ping their speed, else all that there is.
+inline void add_blocks(const tally& bulk, const job& of, tally& counted) noexcept {
+  counted.count += bulk.count;
+  if (of.what == workload::alone) {
+    counted.measured_count = bulk.measured_count;
+    counted.measured_ns = bulk.measured_ns;
+  } else if (bulk.measured_ns > 0) {
+    counted.bulk_bytes_per_second = static_cast<double>(bulk.measured_count * block_bytes_beside) * 1e9 / static_cast<double>(bulk.measured_ns);
+  }
 }
 
 // Counts what arrives into a tally. The measurement begins with the first arrival after the warm-up, and ends with the time.

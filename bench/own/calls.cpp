@@ -85,9 +85,11 @@ task<> beside(seat& at) {
   scope both(at.on);
   std::uint64_t blocks = 0;
   bool over = false;
-  const auto is_over = [&over] { return over; };
+  const std::int64_t until = end_of(at.of);
+  const bool has_ping = at.of.what == workload::beside;
+  const auto is_over = [&over, until, has_ping] { return has_ping ? over : now_ns() >= until; };
   both.spawn(write_blocks(at, block_bytes_beside, blocks, is_over));
-  co_await ask_and_answer(at);
+  if (has_ping) co_await ask_and_answer(at);
   over = true;
   co_await both.join();
   at.counted.count += blocks;

@@ -35,12 +35,16 @@ task<> work_at(seat& at, const endpoint& where) {
     case workload::requests:
     case workload::streamed: return requests(at);
     case workload::bulk: return bulk(at);
+    case workload::alone:
     case workload::beside: return beside(at);
     case workload::fanout: return subscribe(at);
     case workload::paced: return paced(at);
     case workload::idle: return ask_once(at);
     case workload::channels: return channels(at);
+    case workload::open: return open_again_and_again(at);
     case workload::threads: return threads(at);
+    case workload::quiet: return quiet(at);
+    case workload::handover: return handover(at);
     case workload::connect: break;
   }
   return connect_again_and_again(at, where);

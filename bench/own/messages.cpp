@@ -134,6 +134,29 @@ task<> paced(seat& at) {
   }
 }
 
+task<> quiet(seat& at) {
+  event answered(at.on);
+  question asked;
+  at.me.on_message([&](connection&, byte_view message) {
+    is_answer(at, message, asked);
+    answered.set();
+  });
+  for (const bool is_first : {true, false}) {
+    ask(at, at.servers.front(), asked, now_ns());
+    ++at.counted.count;
+    co_await answered.wait();
+    answered.reset();
+    ++asked.sent.sequence;
+    if (!is_first) break;
+    const cpu_clock silence;
+    const std::int64_t began = now_ns();
+    co_await sleep(at.on, at.of.measured);
+    at.counted.quiet_cpu = silence.share();
+    at.counted.measured_count = 1;
+    at.counted.measured_ns = now_ns() - began;
+  }
+}
+
 task<> subscribe(seat& at) {
   event over(at.on);
   std::uint64_t seen[publications_open] = {}, seen_by_all = 0;

@@ -9,7 +9,8 @@ loop_options loop_for(const job& of) {
   loop_options options;
   options.engine = of.engine == engine_kind::epoll ? engine_choice::epoll : of.engine == engine_kind::uring ? engine_choice::uring
                                                                                                             : engine_choice::automatic;
-  options.wait = of.wait == wait_mode::block ? wait_policy::block : wait_policy::busy;
+  options.wait = of.wait == wait_mode::block ? wait_policy::block : of.wait == wait_mode::spin ? wait_policy::busy
+                                                                                               : wait_policy::spin_then_block;
   return options;
 }
 
@@ -25,8 +26,21 @@ outcome run(const job& of) { return match(of, serve, drive); }
 
 outcome run_on_one_channel(const job& of) {
   job alone = of;
+  if (of.what == workload::open) alone.what = workload::pingpong;
   alone.channels = 1;
   return run(alone);
+}
+
+outcome run_busy(const job& of) {
+  job awake = of;
+  awake.wait = wait_mode::spin;
+  return run(awake);
+}
+
+outcome run_in_tasks(const job& of) {
+  job read = of;
+  read.what = workload::channels;
+  return run_on_one_channel(read);
 }
 
 }  // namespace hawser::bench::own

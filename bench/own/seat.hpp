@@ -32,12 +32,15 @@ task<> ask_once(seat& at);                 // idle
 task<> connect_again_and_again(seat& at, endpoint where);
 task<> subscribe(seat& at);                // fanout
 task<> paced(seat& at);
+task<> quiet(seat& at);
 // calls.cpp
 task<> requests(seat& at);                 // and streamed
 task<> bulk(seat& at);
-task<> beside(seat& at);
+task<> beside(seat& at);                   // and alone
 // spread.cpp
 task<> channels(seat& at);
+task<> open_again_and_again(seat& at);
 task<> threads(seat& at);
+task<> handover(seat& at);
 
 }  // namespace hawser::bench::own

@@ -21,12 +21,19 @@ class service final : public peer_hooks {
           else if (!from.send(message)) counted_.fail("an answer could not be sent");
         });
         break;
+      case workload::quiet:
+        peer_.on_message([this](connection& from, byte_view message) {
+          if (silence_) counted_.quiet_cpu = silence_->share();
+          answer(from, message);
+          if (!silence_) silence_.emplace();
+        });
+        break;
       case workload::fanout: peer_.on_message([this](connection&, byte_view message) { confirm(message); }); break;
       default: peer_.on_message([this](connection& from, byte_view message) { answer(from, message); });
     }
     peer_.on("echo", [this](request& rq) { return echo(rq); });
-    peer_.on_messages([this](channel& from) { return check_all(from); });
-    peer_.on_stream([this](channel& from) { return job_.what == workload::beside ? sum_up(from) : swallow(from); });
+    peer_.on_messages([this](channel& from) { return job_.what == workload::open ? answer_once(from) : check_all(from); });
+    peer_.on_stream([this](channel& from) { return job_.what == workload::bulk ? swallow(from) : sum_up(from); });
   }
   std::uint16_t port() const { return peer_.local_endpoint().port(); }
 
@@ -119,6 +126,15 @@ class service final : public peer_hooks {
     counted_.sum += sum.take();
   }
 
+  task<> answer_once(channel& from) {
+    auto message = co_await from.read();
+    if (!message || message->empty()) co_return;
+    count(byte_view(message->data(), message->size()));
+    ++counted_.count;
+    const auto written = co_await from.write(std::move(*message));
+    if (!written) counted_.fail(written.error().message());
+  }
+
   task<> check_all(channel& from) {
     for (;;) {
       const auto message = co_await from.read();
@@ -155,11 +171,8 @@ class service final : public peer_hooks {
       measured.arrived(ns_of(loop_.now()), bytes / block_bytes_beside);
       bytes %= block_bytes_beside;
     }
-    counted_.count += bulk->count;
     counted_.sum += sum.take();
-    if (bulk->measured_ns > 0) {
-      counted_.bulk_bytes_per_second = static_cast<double>(bulk->measured_count * block_bytes_beside) * 1e9 / static_cast<double>(bulk->measured_ns);
-    }
+    add_blocks(*bulk, job_, counted_);
   }
 
   loop& loop_;
@@ -170,6 +183,7 @@ class service final : public peer_hooks {
   std::size_t open_ = 0;
   bool is_over_ = false;
   std::optional<expenses> spent_;
+  std::optional<cpu_clock> silence_;       // since the first message
   std::vector<connection> subscribers_;
   std::vector<std::byte> publications_;
   message_source source_{publication_bytes};

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// A stream of messages that does not come from one place: many channels, many threads.
+// Messages that do not go one way through: many channels, new ones, many threads.
 #include "common/affinity.hpp"
+#include "common/producers.hpp"
 #include "own/seat.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <semaphore>
 #include <thread>
 
@@ -32,14 +34,28 @@ task<> channels(seat& at) {
   for (channel& one : open) (void)co_await one.read();       // the reader's end
 }
 
-namespace {
+task<> open_again_and_again(seat& at) {
+  payload sent;
+  for (std::int64_t began = now_ns(); !at.measured.is_over(began) && !at.counted.failed(); began = now_ns(), ++sent.sequence) {
+    auto one = at.me.open_messages(at.servers.front());
+    if (!at.good(one)) co_return;
+    at.counted.sum += sum_of(&sent);
+    const auto written = co_await one->write(bytes_of(sent));
+    if (!at.good(written)) co_return;
+    one->finish();
+    const auto answer = co_await one->read();
+    const std::int64_t ended = now_ns();
+    if (!at.good(answer)) co_return;
+    if (answer->size() != payload_bytes || std::memcmp(answer->data(), &sent, payload_bytes) != 0) at.counted.fail("a wrong answer");
+    at.measured.took(ended - began);
+    at.measured.arrived(ended, 1);
+    const auto end = co_await one->read();                   // comes with the answer
+    if (!at.good(end)) co_return;
+    if (!end->empty()) at.counted.fail("something came behind the answer");
+  }
+}
 
-struct producer {
-  remote_sender to;
-  std::thread thread;
-  std::uint64_t count = 0, sum = 0;
-  bool failed = false;
-};
+namespace {
 
 // False: the connection is gone.
 bool send(remote_sender& to, byte_view message) {
@@ -51,20 +67,6 @@ bool send(remote_sender& to, byte_view message) {
   return true;
 }
 
-void produce(producer& mine, std::size_t line, std::int64_t until) {
-  run_anywhere();
-  payload message;
-  for (; mine.count % 64 != 0 || now_ns() < until; ++mine.count) {
-    message.sequence = sequence_in(line, mine.count);
-    message.stamp_ns = mine.count % 1024 == 0 ? now_ns() : 0;
-    mine.sum += sum_of(&message);
-    mine.failed = !send(mine.to, bytes_of(message));
-    if (mine.failed) return;
-  }
-  const std::byte last[control_bytes] = {};
-  mine.failed = !send(mine.to, last);
-}
-
 }  // namespace
 
 task<> threads(seat& at) {
@@ -73,23 +75,51 @@ task<> threads(seat& at) {
   at.me.on_message([&](connection&, byte_view) {
     if (--running == 0) over.set();
   });
-  const std::int64_t until = end_of(at.of);
-  std::vector<producer> producers;
-  for (std::size_t line = 0; line < at.of.threads; ++line) {
+  std::vector<remote_sender> senders;
+  while (senders.size() < at.of.threads) {
     auto to = at.me.sender(at.servers.front());
     if (!at.good(to)) co_return;
-    producers.push_back({std::move(*to), {}, 0, 0, false});
+    senders.push_back(std::move(*to));
   }
-  for (std::size_t line = 0; line < producers.size(); ++line) {
-    producers[line].thread = std::thread([&, line] { produce(producers[line], line, until); });
-  }
+  const auto hand_over = [&senders](std::size_t line, const payload& message) { return send(senders[line], bytes_of(message)); };
+  const auto tell_the_end = [&senders](std::size_t line) {
+    const std::byte last[control_bytes] = {};
+    return send(senders[line], last);
+  };
+  producers all(at.of, hand_over, tell_the_end);
   co_await over.wait();
-  for (producer& one : producers) {
-    one.thread.join();
-    at.counted.count += one.count;
-    at.counted.sum += one.sum;
-    if (one.failed) at.counted.fail("a thread could not send");
-  }
+  all.add_up(at.counted);
+}
+
+task<> handover(seat& at) {
+  event over(at.on);
+  std::binary_semaphore answered(0);
+  std::atomic<bool> is_over = false;
+  payload sent;                            // of one side after the other: they take turns
+  const connection server = at.servers.front();
+  at.me.on_message([&](connection&, byte_view message) {
+    const std::int64_t now = now_ns();
+    if (message.size() != payload_bytes || std::memcmp(message.data(), &sent, payload_bytes) != 0) at.counted.fail("a wrong answer");
+    at.measured.arrived(now, 1);
+    is_over = at.measured.is_over(now) || at.counted.failed();
+    if (is_over) over.set();
+    answered.release();
+  });
+  const auto hand_on = [&] {
+    at.measured.took(now_ns() - sent.stamp_ns);
+    at.counted.sum += sum_of(&sent);
+    at.good(server.send(bytes_of(sent)));
+  };
+  std::thread other([&, to = at.on.remote()] {
+    const pinned there(at.of.server_core);
+    for (; !is_over; ++sent.sequence) {
+      sent.stamp_ns = now_after(silence_before_handover);
+      if (!to.post([&hand_on] { hand_on(); })) return;
+      answered.acquire();
+    }
+  });
+  co_await over.wait();
+  other.join();
 }
 
 }  // namespace hawser::bench::own

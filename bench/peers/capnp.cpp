@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Cap'n Proto's two-party RPC: calls that overlap, `-> stream` for what goes one way, and for a streamed request an object whose calls
 // are sent before it is known (pipelining). Messages are built with their size known.
-#include "peers/side.hpp"
-#include "peers/work.hpp"
+#include "peers/many.hpp"
 
 #include <capnp.capnp.h>
 
@@ -145,9 +144,8 @@ kj::Promise<void> pour(Contest::Client& to, pourer& pours) {
 
 // A call is answered after all messages that were sent before it on the stream were taken.
 void end(side& here, Contest::Client& to) {
-  const std::uint64_t word = 0;
-  const auto answer = question_of(to, std::as_bytes(std::span(&word, 1))).send().wait(here.io.waitScope);
-  if (answer.getMessage().size() != control_bytes) fail("the end was answered with something else");
+  const auto answer = question_of(to, word_of(end_word)).send().wait(here.io.waitScope);
+  expect_end(bytes_of(answer.getMessage()));
 }
 
 void ask_together(side& here, std::size_t pieces) {
@@ -181,27 +179,20 @@ void ask_beside(side& here) {
 void connect_again(side& here) {
   asker asks(here.of, here.books);
   while (!asks.is_done()) {
-    const auto next = asks.next();
-    if (!next) fail("a request is under way already");
     auto with = here.connect();
-    const auto answer = question_of(with->contest, peers::bytes_of(*next)).send().wait(here.io.waitScope);
+    const auto answer = question_of(with->contest, peers::bytes_of(asks.only())).send().wait(here.io.waitScope);
     asks.tick();
     asks.take(bytes_of(answer.getMessage()));
   }
 }
 
 void stay(side& here) {
-  here.books.begin();
+  greeter greets(here.books);
   std::vector<kj::Own<connection>> all;
   for (std::size_t i = 0; i < here.of.connections; ++i) {
     all.push_back(here.connect());
-    payload hello;
-    hello.sequence = i;
-    ++here.books.count;
-    here.books.sum += sum_of(hello);
-    const auto answer = question_of(all.back()->contest, peers::bytes_of(hello)).send().wait(here.io.waitScope);
-    const bytes got = bytes_of(answer.getMessage());
-    if (got.size() != sizeof hello || std::memcmp(got.data(), &hello, sizeof hello) != 0) fail("an answer is not what was sent");
+    const auto answer = question_of(all.back()->contest, peers::bytes_of(greets.next())).send().wait(here.io.waitScope);
+    greets.take(bytes_of(answer.getMessage()));
   }
   end(here, all.front()->contest);
 }

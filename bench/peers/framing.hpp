@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
-#include "peers/side.hpp"
+#include "peers/work.hpp"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
 
@@ -12,6 +13,19 @@ namespace hawser::bench::peers {
 
 inline constexpr std::size_t length_bytes = 4;
 inline constexpr std::size_t buffer_bytes = std::size_t{64} << 10;
+// From this size on a message is written from where it lies, not copied into the outbox.
+inline constexpr std::size_t copied_below_bytes = 16 << 10;
+// The inbox of a connection that carries a message now and then, and of one that is published to: what may be sent ahead to it.
+inline constexpr std::size_t small_inbox_bytes = 1 << 10, subscriber_inbox_bytes = 16 << 10;
+
+inline std::size_t message_bytes_max(const job& of) noexcept {
+  if (of.what == work::stream) return of.size;
+  return of.what == work::beside ? block_bytes : publication_bytes;
+}
+inline std::size_t served_inbox_bytes(const job& of) noexcept {
+  const bool many = of.what == work::echoes || of.what == work::idle || of.what == work::connect || of.what == work::fanout;
+  return many ? small_inbox_bytes : buffer_bytes;
+}
 
 // Cuts what arrives into messages. What is cut off at the end moves to the front.
 class inbox {
@@ -47,6 +61,11 @@ class inbox {
     const bytes message(buffer_.get() + begin_ + length_bytes, length);
     begin_ += wanted_;
     return message;
+  }
+  // All that are there; space() may be written to once it has returned.
+  template <class Take>
+  void each(Take&& take) {
+    for (bytes message = next(); message.data() != nullptr; message = next()) take(message);
   }
   bool is_empty() const noexcept { return begin_ == end_; }
 
@@ -88,6 +107,28 @@ class outbox {
   std::size_t room_, capacity_ = 0;
   std::unique_ptr<std::byte[]> buffer_;
   std::size_t begin_ = 0, end_ = 0;
+};
+
+// Publications that are open lie side by side, as frames, once for all subscribers: each has a position in them.
+class open_frames {
+ public:
+  void append(bytes publication) noexcept {
+    std::byte* at = frames_.data() + end_bytes_ % frames_.size();
+    const auto length = static_cast<std::uint32_t>(publication_bytes);
+    std::memcpy(at, &length, sizeof length);
+    std::memcpy(at + length_bytes, publication.data(), publication_bytes);
+    end_bytes_ += length_bytes + publication_bytes;
+  }
+  std::uint64_t end_bytes() const noexcept { return end_bytes_; }     // of all publications so far
+  // What follows on so many bytes: two pieces, the second mostly empty. They stay while anybody has not confirmed them.
+  std::array<bytes, 2> after(std::uint64_t sent_bytes) const noexcept {
+    const std::size_t begin = sent_bytes % frames_.size(), left = end_bytes_ - sent_bytes, first = std::min(left, frames_.size() - begin);
+    return {bytes(frames_.data() + begin, first), bytes(frames_.data(), left - first)};
+  }
+
+ private:
+  std::vector<std::byte> frames_ = std::vector<std::byte>(publications_open * (length_bytes + publication_bytes));
+  std::uint64_t end_bytes_ = 0;
 };
 
 }  // namespace hawser::bench::peers

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // gRPC: unary calls and streams on the callback interface; where one thread only reads or writes, the synchronous one. Writes that more
 // will follow carry the buffer hint.
+#include "peers/many.hpp"
 #include "peers/outcome.hpp"
-#include "peers/side.hpp"
-#include "peers/work.hpp"
 
 #include <grpc.grpc.pb.h>
 #include <grpcpp/grpcpp.h>
@@ -239,11 +238,10 @@ void pour(contest::Stub& stub, pourer& pours) {
     put(piece, next);
     if (!to->Write(piece, options)) break;
   }
-  const std::uint64_t word = 0;
-  put(piece, std::as_bytes(std::span(&word, 1)));
+  put(piece, word_of(end_word));
   to->WriteLast(piece, grpc::WriteOptions());
   check(to->Finish(), "pour");
-  if (last.payload().size() != control_bytes) fail("the end was not the last that came");
+  expect_end(payload_of(last));
 }
 
 void ask_beside(const job& of, ledger& books) {
@@ -267,42 +265,33 @@ void ask_beside(const job& of, ledger& books) {
   books.bulk = poured.bulk;
 }
 
-void ask_one(contest::Stub& stub, const payload& question) {
+piece_type ask_one(contest::Stub& stub, bytes question) {
   piece_type sent, got;
-  put(sent, bytes_of(question));
+  put(sent, question);
   grpc::ClientContext context;
   check(stub.ask(&context, sent, &got), "ask");
-  if (got.payload() != sent.payload()) fail("an answer is not what was sent");
+  return got;
 }
 
 void connect_again(const job& of, ledger& books) {
   asker asks(of, books);
   while (!asks.is_done()) {
-    const auto next = asks.next();
-    if (!next) fail("a request is under way already");
+    const payload next = asks.only();
     const auto stub = contest::NewStub(connect(of));
-    ask_one(*stub, *next);
+    const piece_type answer = ask_one(*stub, bytes_of(next));
     asks.tick();
-    asks.take(bytes_of(*next));
+    asks.take(payload_of(answer));
   }
 }
 
 void stay(const job& of, ledger& books) {
-  books.begin();
+  greeter greets(books);
   std::vector<std::unique_ptr<contest::Stub>> all;
   for (std::size_t i = 0; i < of.connections; ++i) {
     all.push_back(contest::NewStub(connect(of)));
-    payload hello;
-    hello.sequence = i;
-    ++books.count;
-    books.sum += sum_of(hello);
-    ask_one(*all.back(), hello);
+    greets.take(payload_of(ask_one(*all.back(), bytes_of(greets.next()))));
   }
-  piece_type measure, answer;
-  const std::uint64_t word = 0;
-  put(measure, std::as_bytes(std::span(&word, 1)));
-  grpc::ClientContext context;
-  check(all.front()->ask(&context, measure, &answer), "ask");
+  expect_end(payload_of(ask_one(*all.front(), word_of(end_word))));
 }
 
 void drive(const job& of, ledger& books) {

@@ -1,280 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // libuv: a length of 4 bytes before each message, what is there in one write (at once where the kernel takes it), one callback a read.
-#include "peers/framing.hpp"
-#include "peers/side.hpp"
-#include "peers/work.hpp"
+#include "peers/libuv_line.hpp"
+#include "peers/many.hpp"
 
-#include <uv.h>
-
-#include <functional>
 #include <iterator>
 #include <list>
 #include <memory>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <unistd.h>
 
 namespace hawser::bench::peers {
 namespace {
 
-// From this size on a message is written from where it lies, not copied into the outbox.
-constexpr std::size_t copied_below_bytes = 16 * 1024;
-constexpr std::size_t small_inbox_bytes = 1024;
-constexpr std::size_t subscriber_inbox_bytes = 16 * 1024;
-
-void check(int result, const char* at) {
-  if (result < 0) fail(std::string(at) + ": " + ::uv_strerror(result));
-}
-
-uv_buf_t buf(bytes of) { return ::uv_buf_init(reinterpret_cast<char*>(const_cast<std::byte*>(of.data())), static_cast<unsigned>(of.size())); }
-bytes word_of(const std::uint64_t& from) { return std::as_bytes(std::span(&from, 1)); }
-
-class side {
- public:
-  side(const job& what, ledger& kept) : of(what), books(kept) { check(::uv_loop_init(&loop), "loop"); }
-
-  // Callbacks go through here: an exception must not cross the library.
-  template <class Work>
-  void guarded(Work&& work) noexcept {
-    if (is_over_) return;                  // what was under way is cancelled then
-    try {
-      work();
-    } catch (...) {
-      failed_ = std::current_exception();
-      stop();
-    }
-  }
-  void stop() noexcept {
-    is_over_ = true;
-    ::uv_stop(&loop);
-  }
-  void run() {
-    if (!of.spins) ::uv_run(&loop, UV_RUN_DEFAULT);
-    else
-      while (!is_over_) ::uv_run(&loop, UV_RUN_NOWAIT);
-    ::uv_walk(&loop, [](uv_handle_t* each, void*) {
-      if (::uv_is_closing(each) == 0) ::uv_close(each, nullptr); }, nullptr);
-    ::uv_run(&loop, UV_RUN_DEFAULT);
-    check(::uv_loop_close(&loop), "closing");
-    if (failed_) std::rethrow_exception(failed_);
-  }
-
-  const job& of;
-  ledger& books;
-  uv_loop_t loop;
-
- private:
-  std::exception_ptr failed_;
-  bool is_over_ = false;
-};
-
-std::size_t message_bytes_max(const job& of) {
-  return of.what == work::stream ? of.size : of.what == work::beside ? block_bytes
-                                                                     : publication_bytes;
-}
-
-// One connection. Its owner is told once for each read; the messages are in the inbox then.
-class line {
- public:
-  line(side& here, std::size_t inbox_bytes) : in(message_bytes_max(here.of), inbox_bytes), out(inbox_bytes), here_(here) {
-    check(::uv_tcp_init(&here.loop, &tcp_), "tcp");
-    tcp_.data = this;
-    write_.data = this;
-  }
-
-  std::function<void()> on_read;
-  std::function<void()> on_end;            // the other side has closed; unset: that is a failure
-  inbox in;
-  outbox out;
-
-  void accept_from(uv_stream_t* listener) {
-    check(::uv_accept(listener, stream()), "accept");
-    start();
-  }
-  void connect(std::uint16_t port, std::function<void()> connected) {
-    sockaddr_in server;
-    check(::uv_ip4_addr("127.0.0.1", port, &server), "address");
-    on_done_ = std::move(connected);
-    connect_.data = this;
-    check(::uv_tcp_connect(&connect_, &tcp_, reinterpret_cast<const sockaddr*>(&server), [](uv_connect_t* at, int result) {
-      auto* self = static_cast<line*>(at->data);
-      self->here_.guarded([&] {
-        check(result, "connect");
-        self->start();
-        self->done();
-      });
-    }),
-        "connect");
-  }
-
-  // Sends what is in the outbox; what the kernel does not take goes with the next flush, or when it does.
-  void flush() {
-    if (is_writing() || out.is_empty()) return;
-    const uv_buf_t all = buf(out.unsent());
-    const int n = ::uv_try_write(stream(), &all, 1);
-    if (n != UV_EAGAIN) check(n, "write");
-    out.sent(static_cast<std::size_t>(std::max(n, 0)));
-    if (out.is_empty()) return;
-    std::swap(out, busy_);
-    write({busy_.unsent()}, [this] {
-      busy_.sent(busy_.unsent().size());
-      flush();
-    });
-  }
-  void send(bytes message) {
-    out.append(message);
-    flush();
-  }
-  // The outbox and then `message` from where it lies. It and the outbox are left alone until `written`, which the loop calls.
-  void flush_with(bytes message, std::function<void()> written) {
-    length_ = static_cast<std::uint32_t>(message.size());
-    std::swap(out, busy_);
-    write({busy_.unsent(), std::as_bytes(std::span(&length_, 1)), message}, [this, written = std::move(written)] {
-      busy_.sent(busy_.unsent().size());
-      written();
-    });
-  }
-  void flush_then(std::function<void()> written) {
-    std::swap(out, busy_);
-    write({busy_.unsent()}, [this, written = std::move(written)] {
-      busy_.sent(busy_.unsent().size());
-      written();
-    });
-  }
-  // Tries to send two pieces; the bytes that the kernel took. 0: none now.
-  std::size_t try_write(bytes first, bytes second) {
-    const uv_buf_t both[2] = {buf(first), buf(second)};
-    const int n = ::uv_try_write(stream(), both, second.empty() ? 1 : 2);
-    if (n != UV_EAGAIN) check(n, "write");
-    return static_cast<std::size_t>(std::max(n, 0));
-  }
-  void write(std::initializer_list<bytes> parts, std::function<void()> written) {
-    uv_buf_t all[3];
-    unsigned many = 0;
-    for (bytes part : parts) {
-      if (!part.empty()) all[many++] = buf(part);
-    }
-    on_done_ = std::move(written);
-    is_writing_ = true;
-    check(::uv_write(&write_, stream(), all, many, [](uv_write_t* at, int result) {
-      auto* self = static_cast<line*>(at->data);
-      self->is_writing_ = false;
-      self->here_.guarded([&] {
-        check(result, "write");
-        self->done();
-      });
-    }),
-        "write");
-  }
-  bool is_writing() const noexcept { return is_writing_; }
-
-  int descriptor() const {
-    uv_os_fd_t number = -1;
-    check(::uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp_), &number), "descriptor");
-    return number;
-  }
-  // Closes, and calls `closed` when the library has let go of it: the line may be destroyed then.
-  void close(std::function<void()> closed) {
-    on_done_ = std::move(closed);
-    ::uv_close(reinterpret_cast<uv_handle_t*>(&tcp_), [](uv_handle_t* at) {
-      auto* self = static_cast<line*>(at->data);
-      self->here_.guarded([&] { self->done(); });
-    });
-  }
-
- private:
-  uv_stream_t* stream() noexcept { return reinterpret_cast<uv_stream_t*>(&tcp_); }
-  void done() {
-    const auto work = std::exchange(on_done_, nullptr);
-    work();
-  }
-  void start() {
-    check(::uv_tcp_nodelay(&tcp_, 1), "nodelay");
-    const auto space = [](uv_handle_t* at, std::size_t, uv_buf_t* to) {
-      const auto room = static_cast<line*>(at->data)->in.space();
-      *to = buf(room);
-    };
-    const auto came = [](uv_stream_t* at, ssize_t n, const uv_buf_t*) {
-      auto* self = static_cast<line*>(at->data);
-      self->here_.guarded([&] { self->read(n); });
-    };
-    check(::uv_read_start(stream(), space, came), "read");
-  }
-  void read(ssize_t n) {
-    if (n == 0) return;
-    if (n == UV_EOF && on_end) return on_end();
-    check(static_cast<int>(n), "read");
-    in.filled(static_cast<std::size_t>(n));
-    on_read();
-  }
-
-  side& here_;
-  uv_tcp_t tcp_;
-  uv_connect_t connect_;
-  uv_write_t write_;
-  outbox busy_;                            // what a write has that is under way
-  std::uint32_t length_ = 0;
-  bool is_writing_ = false;
-  std::function<void()> on_done_;          // of the one of connect, write and close that is under way
-};
-
 // -- server
 
+// Each subscriber gets what is published straight from where all get it.
 class fan {
  public:
-  explicit fan(side& here) : here_(here), publishes_(here.of, here.books), frames_(publications_open * frame_bytes) {}
+  explicit fan(side& here) : here_(here), publishes_(here.of, here.books) {}
 
   void add(line& to) {
     feeds_.push_back({&to});
     to.on_read = [this, &to] {
-      for (bytes message = to.in.next(); message.data() != nullptr; message = to.in.next()) publishes_.take(message);
+      to.in.each([this](bytes message) { publishes_.take(message); });
       publish();
     };
     if (feeds_.size() == here_.of.connections) publish();
   }
 
  private:
-  static constexpr std::size_t frame_bytes = length_bytes + publication_bytes;
   struct feed {
     line* to;
     std::uint64_t sent_bytes = 0;          // of all publications
   };
 
   void publish() {
-    for (bytes next = publishes_.next(); next.data() != nullptr; next = publishes_.next()) {
-      std::byte* at = frames_.data() + published_++ % publications_open * frame_bytes;
-      const auto length = static_cast<std::uint32_t>(publication_bytes);
-      std::memcpy(at, &length, sizeof length);
-      std::memcpy(at + length_bytes, next.data(), next.size());
-    }
+    for (bytes next = publishes_.next(); next.data() != nullptr; next = publishes_.next()) frames_.append(next);
     for (std::size_t i = 0; i < feeds_.size(); ++i) push(i);
     if (!publishes_.is_done() || is_ended_) return;
     is_ended_ = true;
-    for (feed& each : feeds_) each.to->send(word_of(0));
+    for (feed& each : feeds_) each.to->send(word_of(end_word));
   }
 
-  // Straight from the frames, which stay while anybody has not confirmed them.
   void push(std::size_t index) {
     feed& at = feeds_[index];
-    const std::uint64_t end_bytes = published_ * frame_bytes;
-    while (!at.to->is_writing() && at.sent_bytes < end_bytes) {
-      const std::size_t begin = at.sent_bytes % frames_.size(), left = end_bytes - at.sent_bytes;
-      const std::size_t first = std::min(left, frames_.size() - begin);
-      const bytes parts[2] = {{frames_.data() + begin, first}, {frames_.data(), left - first}};
-      const std::size_t taken = at.to->try_write(parts[0], parts[1]);
+    while (!at.to->is_writing() && at.sent_bytes < frames_.end_bytes()) {
+      const auto parts = frames_.after(at.sent_bytes);
+      const std::size_t taken = at.to->try_write(parts);
       at.sent_bytes += taken;
       if (taken > 0) continue;
-      at.sent_bytes += first;
+      at.sent_bytes += parts[0].size();
       at.to->write({parts[0]}, [this, index] { push(index); });
     }
   }
 
   side& here_;
   publisher publishes_;
-  std::vector<std::byte> frames_;          // publications_open of them; number n is at n modulo that
+  open_frames frames_;
   std::vector<feed> feeds_;
-  std::uint64_t published_ = 0;
   bool is_ended_ = false;
 };
 
@@ -308,22 +91,17 @@ class server {
 
  private:
   void accept() {
-    const work what = here_.of.what;
-    const bool many = what == work::echoes || what == work::idle || what == work::connect || what == work::fanout;
-    lines_.push_back(std::make_unique<line>(here_, many ? small_inbox_bytes : buffer_bytes));
+    lines_.push_back(std::make_unique<line>(here_, served_inbox_bytes(here_.of)));
     const auto at = std::prev(lines_.end());
     line& with = **at;
     with.accept_from(reinterpret_cast<uv_stream_t*>(&listener_));
-    if (what == work::beside) {
-      const int most = received_bytes_beside;
-      ::setsockopt(with.descriptor(), SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
-    }
+    if (here_.of.has_short_queues) with.set(SOL_SOCKET, SO_RCVBUF, received_bytes_beside);
     with.on_end = [this, at] { (*at)->close([this, at] { lines_.erase(at); }); };
-    if (what == work::fanout) return fan_.add(with);
+    if (here_.of.what == work::fanout) return fan_.add(with);
     with.on_read = [this, &with] {
-      for (bytes message = with.in.next(); message.data() != nullptr; message = with.in.next()) {
+      with.in.each([&](bytes message) {
         if (takes_.take(message)) with.out.append(message);
-      }
+      });
       with.flush();
     };
   }
@@ -349,10 +127,10 @@ void end(side& here, line& with) {
   with.on_read = [&here, &with] {
     const bytes answer = with.in.next();
     if (answer.data() == nullptr) return;
-    if (answer.size() != control_bytes) fail("the end was answered with something else");
+    expect_end(answer);
     here.stop();
   };
-  with.send(word_of(0));
+  with.send(word_of(end_word));
 }
 
 class asking {
@@ -376,7 +154,7 @@ class asking {
   }
   void take() {
     asks_->tick();
-    for (bytes answer = with_.in.next(); answer.data() != nullptr; answer = with_.in.next()) asks_->take(answer);
+    with_.in.each([this](bytes answer) { asks_->take(answer); });
     if (asks_->is_done()) here_.stop();
     else ask();
   }
@@ -396,7 +174,7 @@ class pouring {
  private:
   void pour() {
     for (bytes next = pours_.next(); !next.empty(); next = pours_.next()) {
-      if (next.size() >= copied_below_bytes) return with_.flush_with(next, [this] { pour(); });
+      if (next.size() >= copied_below_bytes) return with_.flush_then([this] { pour(); }, next);
       with_.out.append(next);
       if (!with_.out.has_room(pours_.size())) return with_.flush_then([this] { pour(); });
     }
@@ -413,8 +191,6 @@ class beside {
  public:
   explicit beside(side& here) : here_(here), with_(here, buffer_bytes), pours_(block_bytes, here.books) {
     with_.connect(here.of.port, [this] {
-      const int most = not_sent_bytes_beside;
-      ::setsockopt(with_.descriptor(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
       asks_.emplace(here_.of, here_.books);
       with_.on_read = [this] { take(); };
       ask();
@@ -428,14 +204,14 @@ class beside {
   }
   void take() {
     asks_->tick();
-    for (bytes answer = with_.in.next(); answer.data() != nullptr; answer = with_.in.next()) asks_->take(answer);
+    with_.in.each([this](bytes answer) { asks_->take(answer); });
     ask();                                 // leaves before the next block
     if (has_poured_ && asks_->is_done()) end(here_, with_);
     else if (has_poured_) with_.flush();
   }
   void pour() {
     const bytes block = pours_.next();
-    if (!block.empty()) return with_.flush_with(block, [this] { pour(); });
+    if (!block.empty()) return with_.flush_then([this] { pour(); }, block);
     has_poured_ = true;
     if (asks_->is_done()) end(here_, with_);
     else with_.flush();
@@ -481,7 +257,7 @@ class connecting {
 // Connects one after another; in idle each says one message first.
 class many {
  public:
-  explicit many(side& here) : here_(here), turns_(here.of, here.books), hears_(here.of, here.books) { add(); }
+  explicit many(side& here) : here_(here), turns_(here.of, here.books), hears_(here.of, here.books), greets_(here.books) { add(); }
 
  private:
   void add() {
@@ -504,15 +280,11 @@ class many {
     ask();
   }
 
-  void greet() {
-    hello_.sequence = here_.books.count++;
-    here_.books.sum += sum_of(hello_);
-    all_.back()->send(bytes_of(hello_));
-  }
+  void greet() { all_.back()->send(bytes_of(greets_.next())); }
   void greeted() {
     const bytes answer = all_.back()->in.next();
     if (answer.data() == nullptr) return;
-    if (answer.size() != sizeof hello_ || std::memcmp(answer.data(), &hello_, sizeof hello_) != 0) fail("an answer is not what was sent");
+    greets_.take(answer);
     add();
   }
 
@@ -522,7 +294,7 @@ class many {
   void answer(std::size_t index) {
     line& with = *all_[index];
     turns_.tick();
-    for (bytes got = with.in.next(); got.data() != nullptr; got = with.in.next()) turns_.take(index, got);
+    with.in.each([&](bytes got) { turns_.take(index, got); });
     if (turns_.is_done()) here_.stop();
     else ask();
   }
@@ -530,7 +302,7 @@ class many {
   void hear(std::size_t index) {
     line& with = *all_[index];
     hears_.tick();
-    for (bytes got = with.in.next(); got.data() != nullptr; got = with.in.next()) hears_.take(index, got);
+    with.in.each([&](bytes got) { hears_.take(index, got); });
     if (const auto confirmed = hears_.confirmation()) all_.front()->send(word_of(*confirmed));
     if (hears_.is_done()) here_.stop();
   }
@@ -538,7 +310,7 @@ class many {
   side& here_;
   turns turns_;
   subscribers hears_;
-  payload hello_;
+  greeter greets_;
   std::vector<std::unique_ptr<line>> all_;
 };
 

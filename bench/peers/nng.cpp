@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // nng: PAIR where there is one of each, REQ and REP with a context for each caller where a server has clients. Messages are passed on, not
 // copied: what was received is what is sent back.
+#include "peers/blocking.hpp"
 #include "peers/outcome.hpp"
-#include "peers/side.hpp"
-#include "peers/work.hpp"
 
 #include <nng/nng.h>
 #include <nng/protocol/pair0/pair.h>
@@ -13,6 +12,7 @@
 #include <netinet/in.h>
 
 #include <memory>
+#include <semaphore>
 #include <utility>
 
 namespace hawser::bench::peers {
@@ -21,6 +21,8 @@ namespace {
 // Messages that a socket queues each way; the library allows 8,192. Beside bulk the queue is where a ping waits.
 constexpr std::size_t queued_bytes_max = std::size_t{4} << 20;
 constexpr int queued_max = 8192, queued_beside = 1;
+// Connections that are being made at a time, below what the library lets wait at a listener.
+constexpr std::size_t dials_max = 64;
 // More contexts than this make nothing faster.
 constexpr std::size_t serving_max = 256;
 
@@ -59,7 +61,7 @@ class socket_of {
     check(::nng_socket_set_size(handle_, NNG_OPT_RECVMAXSZ, 0), "option");
     if (open != ::nng_pair0_open) return;
     const std::size_t size = of.what == work::stream ? of.size : payload_bytes;
-    const int queued = of.what == work::beside ? queued_beside : static_cast<int>(std::clamp<std::size_t>(queued_bytes_max / size, 4, queued_max));
+    const int queued = of.has_short_queues ? queued_beside : static_cast<int>(std::clamp<std::size_t>(queued_bytes_max / size, 4, queued_max));
     check(::nng_socket_set_int(handle_, NNG_OPT_SENDBUF, queued), "option");
     check(::nng_socket_set_int(handle_, NNG_OPT_RECVBUF, queued), "option");
   }
@@ -76,7 +78,7 @@ class socket_of {
     check(::nng_listener_get_addr(listener, NNG_OPT_LOCADDR, &address), "address");
     return ntohs(address.s_in.sa_port);
   }
-  void dial(std::uint16_t port) { check(::nng_dial(handle_, ("tcp://127.0.0.1:" + std::to_string(port)).c_str(), nullptr, 0), "dial"); }
+  void dial(std::uint16_t port, int flags = 0) { check(::nng_dial(handle_, ("tcp://127.0.0.1:" + std::to_string(port)).c_str(), nullptr, flags), "dial"); }
   // Takes the message.
   void send(message&& of) {
     const int result = ::nng_sendmsg(handle_, of.get(), 0);
@@ -93,6 +95,7 @@ class socket_of {
     to = message(got);
     return true;
   }
+  bool receive_now(message& to) { return receive(to, NNG_FLAG_NONBLOCK); }
   nng_socket get() const noexcept { return handle_; }
 
  private:
@@ -188,25 +191,11 @@ void serve(const job& of, ledger& books) {
 
 // -- client
 
-void end(socket_of& with) {
-  const std::uint64_t word = 0;
-  with.send(std::as_bytes(std::span(&word, 1)));
-  message answer;
-  if (!with.receive(answer) || answer.all().size() != control_bytes) fail("the end was answered with something else");
-}
-
 void ask(const job& of, ledger& books, std::size_t pieces) {
   socket_of with(::nng_pair0_open, of);
   with.dial(of.port);
   asker asks(of, books, pieces);
-  message answer;
-  while (!asks.is_done()) {
-    while (const auto next = asks.next()) with.send(bytes_of(*next));
-    with.receive(answer);
-    asks.tick();
-    asks.take(answer.all());
-    while (with.receive(answer, NNG_FLAG_NONBLOCK)) asks.take(answer.all());
-  }
+  blocking::ask<message>(with, asks);
 }
 
 class calling {
@@ -254,9 +243,7 @@ void call(const job& of, ledger& books) {
 void pour(const job& of, ledger& books) {
   socket_of with(::nng_pair0_open, of);
   with.dial(of.port);
-  pourer pours(of.size, books);
-  for (bytes next = pours.next(); !next.empty(); next = pours.next()) with.send(next);
-  end(with);
+  blocking::pour<message>(with, of, books);
 }
 
 // Looks for the answer before each block; a ping goes ahead of it.
@@ -276,40 +263,31 @@ void ask_beside(const job& of, ledger& books) {
     }
     if (!block.empty()) with.send(block);
   }
-  end(with);
+  blocking::end<message>(with);
 }
 
 void connect_again(const job& of, ledger& books) {
-  asker asks(of, books);
-  message answer;
-  while (!asks.is_done()) {
+  blocking::connect_again<message>(of, books, [&of] {
     socket_of with(::nng_req0_open, of);
     with.dial(of.port);
-    const auto next = asks.next();
-    if (!next) fail("a request is under way already");
-    with.send(bytes_of(*next));
-    with.receive(answer);
-    asks.tick();
-    asks.take(answer.all());
-  }
+    return with;
+  });
 }
 
+// One socket with all of them: with a socket for each, the library takes longer to make and close thousands than the bench waits. It sends
+// by each connection in turn, so that as many messages as there are connections use each once.
 void stay(const job& of, ledger& books) {
-  books.begin();
-  std::vector<socket_of> all;
-  message answer;
+  std::counting_semaphore<> connected(0);
+  socket_of with(::nng_req0_open, of);
+  check(::nng_pipe_notify(with.get(), NNG_PIPE_EV_ADD_POST, [](nng_pipe, nng_pipe_ev, void* to) { static_cast<std::counting_semaphore<>*>(to)->release(); }, &connected), "notify");
   for (std::size_t i = 0; i < of.connections; ++i) {
-    all.emplace_back(::nng_req0_open, of);
-    all.back().dial(of.port);
-    payload hello;
-    hello.sequence = i;
-    ++books.count;
-    books.sum += sum_of(hello);
-    all.back().send(bytes_of(hello));
-    all.back().receive(answer);
-    if (answer.all().size() != sizeof hello || std::memcmp(answer.all().data(), &hello, sizeof hello) != 0) fail("an answer is not what was sent");
+    if (i >= dials_max) connected.acquire();
+    with.dial(of.port, NNG_FLAG_NONBLOCK);
   }
-  end(all.front());
+  for (std::size_t i = 0; i < std::min(dials_max, of.connections); ++i) connected.acquire();
+  greeter greets(books);
+  for (std::size_t i = 0; i < of.connections; ++i) blocking::greet<message>(with, greets);
+  blocking::end<message>(with);
 }
 
 void drive(const job& of, ledger& books) {

@@ -2,6 +2,7 @@
 #include "peers/side.hpp"
 
 #include "common/process.hpp"
+#include "peers/work.hpp"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -46,13 +47,12 @@ extern "C" int socket(int domain, int type, int protocol) noexcept { return made
 namespace hawser::bench::peers {
 namespace {
 
+// The blocks of beside without the ping: a stream, on a connection as there.
+constexpr const char* alone = "alone";
+
 const std::map<std::string, work> names = {{"pingpong", work::pingpong}, {"stream", work::stream}, {"requests", work::requests},
     {"streamed", work::streamed}, {"echoes", work::echoes}, {"beside", work::beside}, {"fanout", work::fanout},
-    {"connect", work::connect}, {"idle", work::idle}};
-
-std::string_view name_of(work what) {
-  return std::find_if(names.begin(), names.end(), [what](const auto& entry) { return entry.second == what; })->first;
-}
+    {"connect", work::connect}, {"idle", work::idle}, {alone, work::stream}};
 
 std::int64_t process_cpu_ns() noexcept {
   timespec t;
@@ -74,8 +74,16 @@ void print_sample(const ledger& of, const contestant& who) {
   std::cout << line.dump() << std::endl;
 }
 
+const offer* offer_of(const contestant& who, work what) {
+  const auto found = std::find_if(who.offers.begin(), who.offers.end(), [what](const offer& each) { return each.what == what; });
+  return found == who.offers.end() ? nullptr : &*found;
+}
+
 void print_offers(const contestant& who) {
-  for (const offer& each : who.offers) std::cout << name_of(each.what) << (each.can_spin ? " block spin\n" : " block\n");
+  for (const auto& [name, what] : names) {
+    const offer* found = offer_of(who, name == alone ? work::beside : what);
+    if (found) std::cout << name << (found->can_spin ? " block spin\n" : " block\n");
+  }
 }
 
 }  // namespace
@@ -148,8 +156,10 @@ int run(int argc, char** argv, const contestant& who) {
     if (of.what == work::echoes) of.in_flight = std::min(of.in_flight, of.connections);
     of.warm_up_ns = static_cast<std::int64_t>(warm_up_ms * 1e6);
     of.measured_ns = static_cast<std::int64_t>(measured_ms * 1e6);
-    const auto offered = std::find_if(who.offers.begin(), who.offers.end(), [&of](const offer& each) { return each.what == of.what; });
-    if (offered == who.offers.end() || (of.spins && !offered->can_spin)) fail(what + " --wait " + wait + " is not among its workloads");
+    of.has_short_queues = what == alone || of.what == work::beside;
+    if (what == alone) of.size = block_bytes;
+    const offer* offered = offer_of(who, of.has_short_queues ? work::beside : of.what);
+    if (!offered || (of.spins && !offered->can_spin)) fail(what + " --wait " + wait + " is not among its workloads");
     ledger books(of);
     (side == "server" ? who.serve : who.drive)(of, books);
     books.finish();

@@ -20,6 +20,7 @@
 //   PROGRAM server WORKLOAD [FLAGS]       prints `port N` once it listens on 127.0.0.1, serves until its standard input is closed,
 //                                         prints its sample
 //   PROGRAM client WORKLOAD --port N [FLAGS]   does the work, prints its sample
+//   WORKLOAD: of those below, or `alone`: stream with the blocks and the queues of beside, which is offered by who offers beside
 //   FLAGS: --size BYTES --in-flight N --connections N --wait block|spin --warm-up-ms A --measured-ms B, those that the workload knows
 // A failure is a line on standard error and exit code 1; inside it is an exception.
 //
@@ -50,6 +51,7 @@ enum class work : std::uint8_t {
 struct job {
   work what = work::pingpong;
   std::size_t size = 64;                   // of a message of stream
+  bool has_short_queues = false;           // beside, and stream when it is those blocks alone: work.hpp says which queues
   std::size_t in_flight = 1;               // callers; of echoes: connections that have a message under way, 64 unless told
   std::size_t connections = 1;
   bool spins = false;                      // waits by asking again and again

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // ZeroMQ by its C interface: PAIR where there is one of each, DEALER and ROUTER where a server has clients, XPUB and XSUB for one to many.
 // High-water marks follow the size of a message, a received message is sent back as it is, and what is there is taken at once.
-#include "peers/side.hpp"
-#include "peers/work.hpp"
+#include "peers/blocking.hpp"
 
 #include <zmq.h>
 
@@ -18,8 +17,6 @@ constexpr std::size_t queued_bytes_max = std::size_t{8} << 20;
 constexpr std::size_t blocks_queued_beside = 2;
 // Closed sockets count until a thread of the library has come to them.
 constexpr std::size_t closing_max = 4096;
-// Taken from the socket before the other things are done.
-constexpr int batch_max = 1024;
 
 [[noreturn]] void failed(const char* at) { fail(std::string(at) + ": " + ::zmq_strerror(::zmq_errno())); }
 
@@ -95,11 +92,12 @@ class socket_of {
     }
     return true;
   }
+  bool receive_now(message& to) { return receive(to, ZMQ_DONTWAIT); }
   void* get() const noexcept { return handle_; }
 
  private:
   static int mark_for(const job& of, std::size_t size) {
-    if (of.what == work::beside) return blocks_queued_beside;
+    if (of.has_short_queues) return blocks_queued_beside;
     return static_cast<int>(std::max<std::size_t>(queued_bytes_max / 2 / size, 2));
   }
 
@@ -144,14 +142,13 @@ void publish(const context& in, const job& of, ledger& books) {
   for (std::size_t i = 0; i < of.connections; ++i) {
     if (!with.receive(got)) return;
   }
-  const std::uint64_t over = 0;
   for (;;) {
     for (bytes next = publishes.next(); !next.empty(); next = publishes.next()) with.send(next);
     if (publishes.is_done()) break;
     if (!with.receive(got)) return;
     publishes.take(got.all().subspan(1));  // a first byte of 0 or 1 would be a subscription
   }
-  with.send(std::as_bytes(std::span(&over, 1)));
+  with.send(word_of(end_word));
   while (with.receive(got)) {}
 }
 
@@ -165,33 +162,17 @@ void serve(const job& of, ledger& books) {
 
 // -- client
 
-void end(socket_of& with) {
-  const std::uint64_t word = 0;
-  with.send(std::as_bytes(std::span(&word, 1)));
-  message answer;
-  if (!with.receive(answer) || answer.all().size() != control_bytes) fail("the end was answered with something else");
-}
-
 void ask(const context& in, const job& of, ledger& books, std::size_t pieces) {
   socket_of with(in, has_clients(of) ? ZMQ_DEALER : ZMQ_PAIR, of);
   with.connect(of.port);
   asker asks(of, books, pieces);
-  message answer;
-  while (!asks.is_done()) {
-    while (const auto next = asks.next()) with.send(bytes_of(*next));
-    with.receive(answer);
-    asks.tick();
-    asks.take(answer.all());
-    for (int i = 1; i < batch_max && with.receive(answer, ZMQ_DONTWAIT); ++i) asks.take(answer.all());
-  }
+  blocking::ask<message>(with, asks);
 }
 
 void pour(const context& in, const job& of, ledger& books) {
   socket_of with(in, ZMQ_PAIR, of);
   with.connect(of.port);
-  pourer pours(of.size, books);
-  for (bytes next = pours.next(); !next.empty(); next = pours.next()) with.send(next);
-  end(with);
+  blocking::pour<message>(with, of, books);
 }
 
 void ask_beside(const context& in, const job& of, ledger& books) {
@@ -206,7 +187,7 @@ void ask_beside(const context& in, const job& of, ledger& books) {
     const bool wants_out = ping || !block.empty();
     zmq_pollitem_t waits{with.get(), 0, static_cast<short>(wants_out ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN), 0};
     if (::zmq_poll(&waits, 1, -1) < 0) failed("poll");
-    if (with.receive(answer, ZMQ_DONTWAIT)) {
+    if (with.receive_now(answer)) {
       asks.tick();
       asks.take(answer.all());
       ping = asks.next();
@@ -214,23 +195,16 @@ void ask_beside(const context& in, const job& of, ledger& books) {
     if (ping && with.send(bytes_of(*ping), ZMQ_DONTWAIT)) ping.reset();
     if (!ping && !block.empty() && with.send(block, ZMQ_DONTWAIT)) block = pours.next();
   }
-  end(with);
+  blocking::end<message>(with);
 }
 
 void connect_again(const context& in, const job& of, ledger& books) {
-  asker asks(of, books);
-  message answer;
-  while (!asks.is_done()) {
+  blocking::connect_again<message>(of, books, [&] {
     socket_of with(in, ZMQ_DEALER, of);
     with.set(ZMQ_LINGER, 0);
     with.connect(of.port);
-    const auto next = asks.next();
-    if (!next) fail("a request is under way already");
-    with.send(bytes_of(*next));
-    with.receive(answer);
-    asks.tick();
-    asks.take(answer.all());
-  }
+    return with;
+  });
 }
 
 std::vector<socket_of> connect_all(const context& in, const job& of, int type) {
@@ -242,32 +216,22 @@ std::vector<socket_of> connect_all(const context& in, const job& of, int type) {
   return all;
 }
 
-void greet(socket_of& with, std::uint64_t number, ledger& books) {
-  payload hello;
-  hello.sequence = number;
-  ++books.count;
-  books.sum += sum_of(hello);
-  with.send(bytes_of(hello));
-  message answer;
-  with.receive(answer);
-  if (answer.all().size() != sizeof hello || std::memcmp(answer.all().data(), &hello, sizeof hello) != 0) fail("an answer is not what was sent");
-}
-
 void stay(const context& in, const job& of, ledger& books) {
-  books.begin();
+  greeter greets(books);
   std::vector<socket_of> all;
-  for (std::size_t i = 0; i < of.connections; ++i) {
+  while (all.size() < of.connections) {
     all.emplace_back(in, ZMQ_DEALER, of);
     all.back().connect(of.port);
-    greet(all.back(), i, books);
+    blocking::greet<message>(all.back(), greets);
   }
-  end(all.front());
+  blocking::end<message>(all.front());
 }
 
 // Answers are awaited in the order of the questions; those that came meanwhile wait in their sockets.
 void echo_many(const context& in, const job& of, ledger& books) {
   auto all = connect_all(in, of, ZMQ_DEALER);
-  for (std::size_t i = 0; i < all.size(); ++i) greet(all[i], i, books);
+  greeter greets(books);
+  for (socket_of& each : all) blocking::greet<message>(each, greets);
   turns takes(of, books);
   takes.tick();
   std::deque<std::size_t> asked;
@@ -300,7 +264,7 @@ void subscribe(const context& in, const job& of, ledger& books) {
     do {
       hears.take(last, got.all());
       ++many;
-    } while (many < publications_open / 2 && all[last].receive(got, ZMQ_DONTWAIT));
+    } while (many < publications_open / 2 && all[last].receive_now(got));
     for (std::size_t i = 0; i < last; ++i) {
       for (std::size_t left = many; left > 0; --left) {
         if (!all[i].receive(got)) fail("the publisher has gone");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// A ping and bulk on one connection: who writes by hand sends the ping ahead of the next block, and keeps short what the kernel holds.
+// A ping and bulk on one connection, or that bulk alone: who writes by hand sends the ping ahead of the next block, and keeps short what the kernel holds.
 #include "raw/sides.hpp"
 
 #include <algorithm>
@@ -54,7 +54,7 @@ class mixed_reader {
 // The client's turn at one socket: when it may write, the rest of what was begun, else a ping if one is due, else a block.
 class writer {
  public:
-  writer(int socket, const job& of, tally& counted) : socket_(socket), counted_(counted), measured_(of, counted) {}
+  writer(int socket, const job& of, tally& counted) : socket_(socket), until_ns_(of.what == workload::alone ? end_of(of) : 0), counted_(counted), measured_(of, counted) {}
 
   void run(bool sleeps) {
     const descriptor poller(::epoll_create1(EPOLL_CLOEXEC));
@@ -104,8 +104,9 @@ class writer {
   }
 
   void begin() {
+    is_over_ = is_over_ || (until_ns_ != 0 && now_ns() >= until_ns_);
     if (is_over_) return;
-    if (!asked_) {
+    if (!asked_ && until_ns_ == 0) {
       if (began_ns_ == 0) began_ns_ = now_ns();
       write_frame(ping_, &sent_);
       counted_.sum += sum_of(&sent_);
@@ -120,6 +121,7 @@ class writer {
   }
 
   int socket_;
+  std::int64_t until_ns_;                  // when there is no ping: nothing else ends it
   tally& counted_;
   meter measured_;
   frame_reader in_;
@@ -154,11 +156,9 @@ void serve_beside(int socket, const job& of, tally& counted) {
     });
     if (counted.failed()) return;
   }
-  counted.count = pings + bulk->count;
+  counted.count = pings;
+  add_blocks(*bulk, of, counted);
   counted.system_calls = with->system_calls();
-  if (bulk->measured_ns > 0) {
-    counted.bulk_bytes_per_second = static_cast<double>(bulk->measured_count * block_bytes_beside) * 1e9 / static_cast<double>(bulk->measured_ns);
-  }
   if (!with->failure().empty()) counted.fail(with->failure());
 }
 

@@ -133,6 +133,7 @@ void serve(wire& with, const job& of, tally& counted) {
 
 void drive(wire& with, const job& of, tally& counted) {
   switch (of.what) {
+    case workload::open:
     case workload::pingpong: return ping(with, of, counted);
     case workload::stream:
     case workload::channels: return pour(with, of, counted);

@@ -76,6 +76,8 @@ void serve_job(const job& of, const listening& listens, tally& counted) {
     case workload::echoes: return with_sockets(of, counted, accept, of.engine == engine_kind::uring ? serve_echoes_by_uring : serve_echoes_by_epoll);
     case workload::fanout: return with_sockets(of, counted, accept, publish);
     case workload::paced: return with_sockets(of, counted, accept, serve_paced);
+    case workload::quiet: return with_socket(accept(), of, counted, serve_quiet);
+    case workload::alone:
     case workload::beside: return with_socket(accept(), of, counted, serve_beside);
     case workload::idle: {
       const memory before = memory_now();
@@ -98,6 +100,9 @@ void drive_job(const job& of, std::uint16_t port, tally& counted) {
     case workload::fanout: return with_sockets(of, counted, connect, subscribe);
     case workload::paced: return with_sockets(of, counted, connect, drive_paced);
     case workload::idle: return with_sockets(of, counted, connect, drive_idle);
+    case workload::quiet: return with_socket(connect(), of, counted, drive_quiet);
+    case workload::handover: return with_socket(connect(), of, counted, drive_handover);
+    case workload::alone:
     case workload::beside: return with_socket(connect(), of, counted, drive_beside);
     case workload::connect: {
       const cpu_clock cpu;
@@ -128,8 +133,10 @@ std::string refusal(engine_kind engine) {
 }
 
 bool can(const job& of) {
+  if (of.wait == wait_mode::adaptive) return false;
   switch (of.what) {
     case workload::pingpong:
+    case workload::open:
     case workload::stream:
     case workload::requests:
     case workload::streamed:
@@ -140,7 +147,10 @@ bool can(const job& of) {
     case workload::fanout:
     case workload::paced:
     case workload::idle: return of.engine == engine_kind::epoll;
+    case workload::alone:
     case workload::beside: return of.engine == engine_kind::epoll && of.connections == 1;
+    case workload::handover: return of.engine == engine_kind::epoll && of.wait == wait_mode::block && of.connections == 1;
+    case workload::quiet: return of.engine == engine_kind::none && of.wait == wait_mode::block && of.connections == 1;
     case workload::connect: return of.engine == engine_kind::none && of.connections == 1;
   }
   return false;

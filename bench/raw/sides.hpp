@@ -30,10 +30,16 @@ void drive_echoes_by_epoll(const std::vector<int>& sockets, const job& of, tally
 void serve_echoes_by_uring(const std::vector<int>& sockets, const job& of, tally& counted);
 void drive_echoes_by_uring(const std::vector<int>& sockets, const job& of, tally& counted);
 
-
 // beside.cpp, on one connected socket and epoll.
 void serve_beside(int socket, const job& of, tally& counted);
 void drive_beside(int socket, const job& of, tally& counted);
+
+// quiet.cpp, on one connected socket and bare calls.
+void serve_quiet(int socket, const job& of, tally& counted);
+void drive_quiet(int socket, const job& of, tally& counted);
+
+// handover.cpp, on one connected socket and epoll; its server is an echo.
+void drive_handover(int socket, const job& of, tally& counted);
 
 // fanout.cpp and idle.cpp, on epoll.
 void publish(const std::vector<int>& sockets, const job& of, tally& counted);

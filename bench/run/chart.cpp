@@ -29,6 +29,7 @@ std::string colour_of(const std::string& name) {
   for (const auto& [who, colour] : known) {
     if (name == who) return colour;
   }
+  if (name.starts_with("hawser ")) return name.ends_with("epoll") ? "#f0b878" : "#e08a86";    // one, busy, task
   return "#8457b0";
 }
 

@@ -58,7 +58,7 @@ std::string to_text(const conditions& of) {
       std::to_string(of.client_core) + ", each a process; " + std::to_string(of.rounds) + " rounds in turn, each " + std::to_string(of.measured.count()) +
       " ms after " + std::to_string(of.warm_up.count()) +
       " ms of warm-up\nmedians of the rounds; a ratio is taken round by round, its spread is (min - max); calls: system calls for each message\n"
-      "block: both sides sleep when there is nothing; spin: both ask again and again\n";
+      "block: both sides sleep when there is nothing; spin: both ask again and again; adaptive: they ask for 50 us, then sleep\n";
 }
 
 std::string title_of(const job& of) {
@@ -78,6 +78,7 @@ std::string title_of(const job& of) {
     case workload::threads: text += ", " + several(of.threads, "thread"); break;
     default: break;
   }
+  if (of.round_trip_ms > 0) text += ", round trip " + std::to_string(of.round_trip_ms) + " ms";
   return text + ", " + std::string(to_text(of.wait));
 }
 

@@ -44,11 +44,12 @@ struct result_of_contest {
   job of;
   std::vector<standing> standings;         // in the order of the contestants
   double foreign_load = 0;                 // processor time of other programs per wall time of one core, while it lasted
+  std::string left_out;                    // why nobody could; empty: they could
   std::vector<std::string> failures;       // of those who could not do it: they have no standing
 };
 
 // What a ratio is taken of; but for rates the smaller one is the better.
-inline figure counting(const job& of) noexcept { return traits_of(of.what).counts; }
+inline figure counting(const job& of) noexcept { return of.round_trip_ms > 0 ? figure::p50 : traits_of(of.what).counts; }
 
 // Those of the contestants who can do the job, round by round; each hears of it before `before_each` run. The ratios of a contestant are
 // taken to `against(who)`: the titles of others, the baseline first; who is not there takes no part.

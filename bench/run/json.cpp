@@ -19,7 +19,7 @@ void print_json(std::ostream& out, const result_of_contest& results) {
         {"peer", one.who->peer}, {"engine", to_text(one.who->engine)}, {"wait", to_text(of.wait)}, {"rate_per_s", median(&sample::per_second)},
         {"bytes_per_s", median(&sample::bytes_per_second)}, {"p50_us", median(&sample::p50_ns, 1e3)}, {"p99_us", median(&sample::p99_ns, 1e3)},
         {"baseline", nullptr}, {"ratio", nullptr}, {"runs", one.samples.size()}, {"min", counted.min}, {"max", counted.max},
-        {"channels", of.channels}, {"threads", of.threads}, {"gap_us", of.gap.count()}, {"burst", of.burst}, {"figure", to_text(counting(of))}, {"ratios", nlohmann::json::array()}, {"p999_us", median(&sample::p999_ns, 1e3)},
+        {"channels", of.channels}, {"threads", of.threads}, {"gap_us", of.gap.count()}, {"burst", of.burst}, {"round_trip_ms", of.round_trip_ms}, {"figure", to_text(counting(of))}, {"ratios", nlohmann::json::array()}, {"p999_us", median(&sample::p999_ns, 1e3)},
         {"client_cpu", median(&sample::client_cpu)}, {"server_cpu", median(&sample::server_cpu)}, {"pinned", all_pinned(one)},
         {"congestion", one.samples.front().congestion}, {"foreign_load", results.foreign_load}};
     if (const std::string& version = one.samples.front().version; !version.empty()) line["version"] = version;
@@ -41,6 +41,7 @@ void print_json(std::ostream& out, const result_of_contest& results) {
       line["resident_bytes"] = median(&sample::resident_bytes);
       line["allocated_bytes"] = median(&sample::allocated_bytes);
     }
+    if (of.what == workload::quiet) line["cpu_percent"] = median(&sample::quiet_cpu, 0.01);
     out << line.dump() << '\n';
   }
   out.flush();

@@ -19,37 +19,48 @@ struct entry {
   std::size_t size = 64;                   // unless it is what varies
 };
 
-const std::vector<wait_mode> asleep{wait_mode::block}, both{wait_mode::block, wait_mode::spin};
+const std::vector<wait_mode> asleep{wait_mode::block}, both{wait_mode::block, wait_mode::spin}, every{wait_mode::block, wait_mode::spin, wait_mode::adaptive};
+
+// Far away a job takes as long as it takes to do it a few times.
+constexpr std::size_t round_trips_min = 12;
 
 const std::vector<entry> everything{
-    {workload::pingpong, both},
+    {workload::pingpong, every},
     {workload::stream, asleep, &job::size, {64, 1024, 64 << 10, 1 << 20}},
-    {workload::requests, both, &job::in_flight, {1, 64, 1024}},
+    {workload::requests, every, &job::in_flight, {1, 64, 1024}},
     {workload::streamed, both, &job::in_flight, {1, 64}},
     {workload::bulk, asleep, &job::size, {64 << 10}},
+    {workload::alone, both},
     {workload::beside, both},
     {workload::echoes, asleep, &job::connections, {1'000, 9'900}},
     {workload::fanout, asleep, &job::connections, {100, 1'000}},
     {workload::idle, asleep, &job::connections, {9'900}},
-    {workload::connect, both},
+    {workload::connect, both, &job::round_trip_ms, {0, 1, 20, 100}},
+    {workload::open, both, &job::round_trip_ms, {0, 1, 20, 100}},
     {workload::channels, asleep, &job::channels, {1, 100, 10'000}},
     {workload::channels, asleep, &job::channels, {1, 100, 10'000}, 1024},
     {workload::threads, asleep, &job::threads, {1, 2, 4}},
+    {workload::handover, asleep},
+    {workload::quiet, {wait_mode::block, wait_mode::adaptive}},
 };
 // Row after row of messages at given times: only for who asks for it by name.
 const std::vector<std::size_t> matrix_sizes{32, 128, 512, 1024}, matrix_bursts{1, 2, 5, 50};
 const std::vector<int> matrix_gaps_us{10, 20, 40, 100};
 
 const std::vector<entry> in_short{
-    {workload::pingpong, both},
+    {workload::pingpong, every},
     {workload::stream, asleep, &job::size, {64, 64 << 10}},
     {workload::requests, asleep, &job::in_flight, {64}},
     {workload::streamed, asleep, &job::in_flight, {64}},
     {workload::bulk, asleep, &job::size, {64 << 10}},
+    {workload::alone, asleep},
     {workload::beside, asleep},
     {workload::echoes, asleep, &job::connections, {1'000}},
     {workload::fanout, asleep, &job::connections, {100}},
-    {workload::connect, asleep},
+    {workload::connect, asleep, &job::round_trip_ms, {0, 20}},
+    {workload::open, asleep, &job::round_trip_ms, {0, 20}},
+    {workload::handover, asleep},
+    {workload::quiet, {wait_mode::block, wait_mode::adaptive}},
 };
 const std::set<std::string> best_known{"asio", "zeromq", "grpc"};
 
@@ -59,7 +70,7 @@ bool is_among(const std::vector<Value>& some, const One& one) { return std::find
 std::vector<wait_mode> waits_of(const entry& one, const selection& wanted) {
   if (wanted.waits.empty()) return one.waits;
   std::vector<wait_mode> made;
-  std::copy_if(both.begin(), both.end(), std::back_inserter(made), [&](wait_mode wait) { return is_among(wanted.waits, to_text(wait)); });
+  std::copy_if(every.begin(), every.end(), std::back_inserter(made), [&](wait_mode wait) { return is_among(wanted.waits, to_text(wait)); });
   return made;
 }
 
@@ -68,6 +79,7 @@ std::vector<std::size_t> values_of(const entry& one, const selection& wanted) {
   const auto& asked = one.varies == &job::size ? wanted.sizes
       : one.varies == &job::in_flight          ? wanted.in_flight
       : one.varies == &job::connections        ? wanted.connections
+      : one.varies == &job::round_trip_ms      ? wanted.round_trips_ms
                                                : one.values;
   return asked.empty() ? one.values : asked;
 }
@@ -111,6 +123,10 @@ std::vector<job> plan_of(const selection& wanted) {
         made.size = one.size;
         made.measured = wanted.measured;
         if (one.varies) made.*one.varies = value;
+        if (made.round_trip_ms > 0) {
+          if (wait != wait_mode::block) continue;           // who carries the packets needs a core as well
+          made.measured = std::max(made.measured, std::chrono::milliseconds(made.round_trip_ms * round_trips_min));
+        }
         jobs.push_back(made);
       }
     }
@@ -128,9 +144,17 @@ std::vector<contestant> line_up(const std::vector<engine_kind>& engines, std::ve
     // On epoll always: some baselines exist on it alone.
     if (engine == engine_kind::epoll || is_among(engines, engine)) add("raw", engine, raw::run, raw::can);
   }
-  for (const engine_kind engine : engines) add("hawser", engine, own::run, [](const job&) { return true; });
   for (const engine_kind engine : engines) {
-    add("hawser one", engine, own::run_on_one_channel, [](const job& of) { return of.what == workload::channels && of.channels > 1; });
+    add("hawser", engine, own::run, [](const job& of) { return of.what != workload::handover || of.wait != wait_mode::spin; });    // it has to sleep
+  }
+  for (const engine_kind engine : engines) {
+    add("hawser one", engine, own::run_on_one_channel, [](const job& of) { return of.what == workload::open || (of.what == workload::channels && of.channels > 1); });
+  }
+  for (const engine_kind engine : engines) {
+    add("hawser busy", engine, own::run_busy, [](const job& of) { return of.wait == wait_mode::adaptive && of.what != workload::handover; });
+  }
+  for (const engine_kind engine : engines) {
+    add("hawser task", engine, own::run_in_tasks, [](const job& of) { return of.what == workload::stream; });
   }
   for (contestant& other : others) {
     if (!quick || best_known.contains(other.peer)) all.push_back(std::move(other));
@@ -145,7 +169,9 @@ std::vector<std::string> opponents_of(const contestant& who, const std::vector<c
   };
   const bool ours = who.peer == "hawser";
   const std::string engine(to_text(who.engine));
-  if (ours) add("hawser one " + engine);   // takes part where there are several channels
+  if (ours) add("hawser one " + engine);   // takes part where there are several channels, or new ones
+  if (ours) add("hawser busy " + engine);  // takes part where the others wait for a while and then sleep
+  if (who.peer == "hawser task") add("hawser " + engine);
   if (who.peer.starts_with("hawser")) add("raw " + engine);
   add("raw epoll");
   add("raw");

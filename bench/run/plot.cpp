@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <utility>
+#include <tuple>
 
 namespace hawser::bench {
 namespace {
@@ -22,6 +22,7 @@ std::string unit_of(figure counts) {
     case figure::p50: return "us, p50";
     case figure::p99: return "us, p99";
     case figure::memory: return "bytes";
+    case figure::cpu: return "% of a core";
     case figure::rate: break;
   }
   return "a second";
@@ -61,13 +62,27 @@ std::size_t varied_of(const job& of) {
   if (of.what == workload::stream || of.what == workload::bulk) return of.size;
   if (of.what == workload::channels) return of.channels;
   if (of.what == workload::threads) return of.threads;
+  if (of.what == workload::connect || of.what == workload::open) return of.round_trip_ms;
   return of.connections > 1 ? of.connections : of.in_flight;
+}
+
+const char* x_unit_of(const job& of) {
+  switch (of.what) {
+    case workload::stream:
+    case workload::bulk: return "bytes";
+    case workload::connect:
+    case workload::open: return "ms there and back";
+    case workload::channels: return "channels";
+    case workload::threads: return "threads";
+    default: return of.connections > 1 ? "connections" : "under way";
+  }
 }
 
 picture scaling_of(const std::vector<const result_of_contest*>& jobs) {
   std::vector<line> lines;
   std::vector<tick> ticks;
   for (const result_of_contest* results : jobs) {
+    if (varied_of(results->of) == 0) continue;             // near, which has no place on a logarithmic scale
     const auto x = static_cast<double>(varied_of(results->of));
     ticks.push_back({x, std::to_string(varied_of(results->of))});
     for (const standing& one : results->standings) {
@@ -77,23 +92,23 @@ picture scaling_of(const std::vector<const result_of_contest*>& jobs) {
       of_it->marks.push_back({x, counted.median, counted.min, counted.max});
     }
   }
-  const job& of = jobs.front()->of;
-  const bool sizes = of.what == workload::stream || of.what == workload::bulk;
-  const std::string name = std::string(to_text(of.what)) + "-" + std::string(to_text(of.wait));
-  return {"scaling-" + name, draw_lines(std::string(to_text(of.what)) + ", " + std::string(to_text(of.wait)), sizes ? "bytes" : of.connections > 1 ? "connections"
-                                                                                                                                                   : "under way",
-                                 ticks, unit_of(counting(of)), lines)};
+  const job& of = jobs.back()->of;
+  std::string work(to_text(of.what));
+  if (of.what == workload::channels) work.append("-").append(std::to_string(of.size));
+  const std::string wait(to_text(of.wait));
+  return {"scaling-" + work + "-" + wait, draw_lines(work + ", " + wait, x_unit_of(of), ticks, unit_of(counting(of)), lines)};
 }
 
 }  // namespace
 
 std::vector<std::string> plot(const std::string& directory, const std::vector<result_of_contest>& all) {
   std::vector<picture> pictures;
-  std::map<std::pair<workload, wait_mode>, std::vector<const result_of_contest*>> by_workload;
+  std::map<std::tuple<workload, wait_mode, std::size_t>, std::vector<const result_of_contest*>> by_workload;
   for (const result_of_contest& results : all) {
     pictures.push_back(bars_of(results));
     pictures.push_back(latencies_of(results));
-    by_workload[{results.of.what, results.of.wait}].push_back(&results);
+    const std::size_t size = results.of.what == workload::channels ? results.of.size : 0;      // of the others it is what varies, or all the same
+    by_workload[{results.of.what, results.of.wait, size}].push_back(&results);
   }
   for (auto& [work, jobs] : by_workload) {
     std::stable_sort(jobs.begin(), jobs.end(), [](const auto* a, const auto* b) { return varied_of(a->of) < varied_of(b->of); });

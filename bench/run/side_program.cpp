@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "run/side_program.hpp"
 
-#include "run/program.hpp"
+#include "common/program.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -129,6 +129,75 @@ TEST(contest, is_one_json_object_a_line_with_every_field) {
   EXPECT_EQ(objects[1]["syscalls_per_message"]["client"], 0.5);
 }
 
+TEST(contest, of_processor_time_while_nothing_is_said_takes_no_ratio_and_tells_it) {
+  std::vector<contestant> contestants = two();
+  for (contestant& one : contestants) {
+    one.run = [](const job&) -> outcome {
+      sample quiet;
+      quiet.quiet_cpu = 0.0025;
+      quiet.congestion = "cubic";
+      return quiet;
+    };
+  }
+  job of = brief();
+  of.what = workload::quiet;
+  const result_of_contest results = hold(of, contestants, 3, to_raw);
+  EXPECT_TRUE(results.standings[1].ratios.empty());
+  std::ostringstream table, json, markdown;
+  print_table(table, results);
+  EXPECT_NE(table.str().find("0.250 % of a core, both sides together (0.250 - 0.250)"), std::string::npos) << table.str();
+  print_json(json, results);
+  EXPECT_NE(json.str().find("\"cpu_percent\":0.25"), std::string::npos) << json.str();
+  print_markdown(markdown, {results});
+  EXPECT_NE(markdown.str().find("| quiet, block | % of a core | 0.25 | 0.25 |"), std::string::npos) << markdown.str();
+}
+
+TEST(markdown, keeps_contestants_in_the_order_of_the_line_up_also_where_some_take_no_part) {
+  job of = brief();
+  of.what = workload::stream;
+  const std::vector<contestant> all{reciting("raw", engine_kind::none, {1, 1}), reciting("raw", engine_kind::epoll, {1, 1}), reciting("hawser", engine_kind::epoll, {1, 1})};
+  const auto nobody = [](const contestant&) { return std::vector<std::string>(); };
+  auto some = all;
+  some.erase(some.begin() + 1);
+  std::ostringstream out;
+  print_markdown(out, {hold(of, some, 1, nobody), hold(of, all, 1, nobody)});
+  EXPECT_TRUE(out.str().starts_with("| work | | raw | raw epoll | hawser epoll |\n")) << out.str();
+}
+
+TEST(markdown, tells_how_much_of_its_speed_alone_bulk_keeps_beside_a_ping) {
+  std::vector<contestant> contestants = two();
+  for (contestant& one : contestants) {
+    one.run = [](const job& of) -> outcome {
+      sample made;
+      made.p99_ns = 20'000;
+      made.bytes_per_second = of.what == workload::alone ? 2e9 : 1.8e9;
+      made.congestion = "cubic";
+      return made;
+    };
+  }
+  job of = brief();
+  of.what = workload::alone;
+  std::vector<result_of_contest> all{hold(of, contestants, 1, to_raw)};
+  of.what = workload::beside;
+  all.push_back(hold(of, contestants, 1, to_raw));
+  std::ostringstream out;
+  print_markdown(out, all);
+  EXPECT_NE(out.str().find("| beside, block | p99, us | 20; 1.8 GB/s, 90 % | 20, 1.00 (1.00 - 1.00); 1.8 GB/s, 90 % |"), std::string::npos) << out.str();
+}
+
+TEST(markdown, tells_hawser_s_ratio_to_each_of_the_others) {
+  std::vector<contestant> contestants{reciting("raw", engine_kind::none, {200}), reciting("raw", engine_kind::epoll, {100}), reciting("hawser", engine_kind::epoll, {50})};
+  job of = brief();
+  of.what = workload::stream;
+  std::ostringstream out;
+  print_markdown(out, {hold(of, contestants, 1, [](const contestant& who) {
+    return who.peer == "raw" ? std::vector<std::string>{} : std::vector<std::string>{"raw epoll", "raw"};
+  })});
+  EXPECT_NE(out.str().find("| ratio of | to | raw | raw epoll |\n|---|---|---|---|\n| hawser epoll | stream 64 B, block | 0.25 (0.25 - 0.25) | 0.50 (0.50 - 0.50) |\n"),
+      std::string::npos)
+      << out.str();
+}
+
 TEST(markdown, has_a_row_for_each_job_and_a_column_for_each_contestant) {
   job of = brief();
   of.what = workload::stream;
@@ -169,6 +238,32 @@ TEST(plot, writes_what_there_is_to_see_and_says_so_when_it_cannot) {
   EXPECT_EQ(plot(directory, all), (std::vector<std::string>{"bars-echoes-10-connections-block.svg", "bars-echoes-100-connections-block.svg", "scaling-echoes-block.svg"}));
   std::filesystem::remove_all(directory);
   EXPECT_TRUE(plot("/proc/nowhere", all).empty());
+}
+
+TEST(plot, has_a_picture_of_its_own_for_each_size_of_channels_and_none_of_what_is_near) {
+  std::vector<std::vector<contestant>> in_turn(6, two());
+  std::vector<result_of_contest> all;
+  job of = brief();
+  of.what = workload::channels;
+  for (const std::size_t size : {64, 1024}) {
+    for (const std::size_t channels : {1, 100}) {
+      of.size = size;
+      of.channels = channels;
+      all.push_back(hold(of, in_turn[all.size()], 3, to_raw));
+    }
+  }
+  for (const std::size_t round_trip_ms : {20, 0}) {
+    all.push_back(hold(brief(), in_turn[all.size()], 3, to_raw));
+    all.back().of.what = workload::connect;
+    all.back().of.round_trip_ms = round_trip_ms;
+  }
+  const std::string directory = testing::TempDir() + "hawser-channels-" + std::to_string(::getpid());
+  std::vector<std::string> scaling;
+  for (const std::string& name : plot(directory, all)) {
+    if (name.starts_with("scaling")) scaling.push_back(name);
+  }
+  std::filesystem::remove_all(directory);
+  EXPECT_EQ(scaling, (std::vector<std::string>{"scaling-channels-64-block.svg", "scaling-channels-1024-block.svg"})) << "one distance is no line";
 }
 
 TEST(progress, estimates_by_what_it_took_so_far) {

@@ -41,8 +41,41 @@ TEST_P(own_run, books_balance) {
 
 INSTANTIATE_TEST_SUITE_P(on, own_run,
     testing::Combine(testing::Values(engine_kind::epoll, engine_kind::uring),
-        testing::Values(workload::pingpong, workload::stream, workload::requests, workload::streamed, workload::bulk, workload::beside, workload::echoes,
-            workload::fanout, workload::idle, workload::connect, workload::channels, workload::threads, workload::paced)),
+        testing::Values(workload::pingpong, workload::stream, workload::requests, workload::streamed, workload::bulk, workload::alone, workload::beside, workload::echoes,
+            workload::fanout, workload::idle, workload::connect, workload::open, workload::channels, workload::threads, workload::handover, workload::quiet, workload::paced)),
     [](const auto& instance) { return std::string(to_text(std::get<0>(instance.param))) + "_" + std::string(to_text(std::get<1>(instance.param))); });
+
+class own_ways_to_wait : public testing::TestWithParam<engine_kind> {
+ protected:
+  void SetUp() override {
+    const std::string refused = raw::refusal(GetParam());
+    if (!refused.empty()) GTEST_SKIP() << "io_uring refused: " << refused;
+  }
+  double quiet_cpu(wait_mode wait) {
+    const job of = short_job(workload::quiet, GetParam(), wait);
+    return counted(run, of).quiet_cpu;
+  }
+};
+
+TEST_P(own_ways_to_wait, differ_in_what_silence_costs) {
+  EXPECT_LT(quiet_cpu(wait_mode::block), 0.2);
+  EXPECT_LT(quiet_cpu(wait_mode::adaptive), 0.2) << "after 50 us it sleeps";
+  EXPECT_GT(quiet_cpu(wait_mode::spin), 0.3) << "a busy machine may take half of it";
+}
+
+TEST_P(own_ways_to_wait, adaptive_ones_do_the_work_and_are_compared_to_busy_ones) {
+  const job of = short_job(workload::pingpong, GetParam(), wait_mode::adaptive);
+  expect_sound(counted(run, of), of);
+  const sample busy = counted(run_busy, of);
+  expect_sound(busy, of);
+  EXPECT_GT(busy.client_calls, 3) << "it looks again and again";
+}
+
+TEST_P(own_ways_to_wait, tasks_count_every_message_of_a_stream) {
+  const job of = short_job(workload::stream, GetParam(), wait_mode::block);
+  expect_sound(counted(run_in_tasks, of), of);
+}
+
+INSTANTIATE_TEST_SUITE_P(on, own_ways_to_wait, testing::Values(engine_kind::epoll, engine_kind::uring), [](const auto& instance) { return std::string(to_text(instance.param)); });
 
 }  // namespace hawser::bench::own

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Programs that take part from outside, here scripts that say what they are told to.
+#include "common/program.hpp"
 #include "run/plan.hpp"
-#include "run/program.hpp"
+#include "run/report.hpp"
 #include "run/side_program.hpp"
 #include "sound.hpp"
 
@@ -101,7 +102,7 @@ TEST(program, that_is_destroyed_is_gone) {
 }
 
 TEST(plan, of_a_selection_is_that_work_with_those_values) {
-  const auto jobs = plan_of({.workloads = {"stream", "echoes"}, .waits = {"spin"}, .sizes = {100, 200}, .in_flight = {}, .connections = {7}});
+  const auto jobs = plan_of({.workloads = {"stream", "echoes"}, .waits = {"spin"}, .sizes = {100, 200}, .in_flight = {}, .connections = {7}, .round_trips_ms = {}});
   ASSERT_EQ(jobs.size(), 3u);
   EXPECT_EQ(jobs[0].size, 100u);
   EXPECT_EQ(jobs[1].size, 200u);
@@ -111,14 +112,38 @@ TEST(plan, of_a_selection_is_that_work_with_those_values) {
 }
 
 TEST(plan, holds_every_workload_but_the_matrix_and_the_quick_one_holds_less) {
-  const auto all = plan_of({.workloads = {}, .waits = {}, .sizes = {}, .in_flight = {}, .connections = {}});
+  const auto all = plan_of({.workloads = {}, .waits = {}, .sizes = {}, .in_flight = {}, .connections = {}, .round_trips_ms = {}});
   selection quick;
   quick.quick = true;
   std::vector<bool> there(workloads.size());
   for (const job& one : all) there[static_cast<std::size_t>(one.what)] = true;
   for (std::size_t i = 0; i < there.size(); ++i) EXPECT_EQ(there[i], workloads[i].name != "paced") << workloads[i].name;
-  EXPECT_EQ(plan_of({.workloads = {"paced"}, .waits = {}, .sizes = {}, .in_flight = {}, .connections = {1, 16}}).size(), 128u) << "only by its name";
+  EXPECT_EQ(plan_of({.workloads = {"paced"}, .waits = {}, .sizes = {}, .in_flight = {}, .connections = {1, 16}, .round_trips_ms = {}}).size(), 128u) << "only by its name";
   EXPECT_LT(plan_of(quick).size(), all.size() / 2);
+}
+
+TEST(plan, of_far_connections_lasts_some_round_trips_and_sleeps) {
+  const auto jobs = plan_of({.workloads = {"connect"}, .waits = {}, .sizes = {}, .in_flight = {}, .connections = {}, .round_trips_ms = {}, .measured = std::chrono::milliseconds(500)});
+  std::vector<std::string> titles;
+  for (const job& one : jobs) titles.push_back(title_of(one) + ": " + std::to_string(one.measured.count()));
+  EXPECT_EQ(titles, (std::vector<std::string>{"connect, block: 500", "connect, round trip 1 ms, block: 500", "connect, round trip 20 ms, block: 500", "connect, round trip 100 ms, block: 1200", "connect, spin: 500"}));
+}
+
+TEST(plan, has_somebody_to_compare_a_way_of_waiting_and_tasks_to) {
+  const auto all = line_up({engine_kind::epoll}, {}, true);
+  const auto who_can = [&](workload what, wait_mode wait) {
+    std::vector<std::string> titles;
+    for (const contestant& one : all) {
+      if (one.can(short_job(what, one.engine, wait))) titles.push_back(one.title());
+    }
+    return titles;
+  };
+  using titles = std::vector<std::string>;
+  EXPECT_EQ(who_can(workload::pingpong, wait_mode::adaptive), (titles{"hawser epoll", "hawser busy epoll"}));
+  EXPECT_EQ(who_can(workload::stream, wait_mode::block), (titles{"raw", "raw epoll", "hawser epoll", "hawser task epoll"}));
+  EXPECT_EQ(who_can(workload::handover, wait_mode::block), (titles{"raw epoll", "hawser epoll"}));
+  EXPECT_EQ(who_can(workload::handover, wait_mode::spin), titles{}) << "nobody sleeps";
+  EXPECT_EQ(who_can(workload::open, wait_mode::spin), (titles{"raw", "raw epoll", "hawser epoll", "hawser one epoll"}));
 }
 
 TEST(plan, compares_hawser_to_its_own_engine_first_and_then_to_everybody) {
@@ -127,9 +152,10 @@ TEST(plan, compares_hawser_to_its_own_engine_first_and_then_to_everybody) {
   const auto all = line_up({engine_kind::epoll, engine_kind::uring}, others, true);
   using titles = std::vector<std::string>;
   const auto find = [&](const std::string& title) { return *std::find_if(all.begin(), all.end(), [&](const contestant& one) { return one.title() == title; }); };
-  EXPECT_EQ(opponents_of(find("hawser uring"), all), (titles{"hawser one uring", "raw uring", "raw epoll", "raw", "hawser epoll", "asio"}));
-  EXPECT_EQ(opponents_of(find("hawser epoll"), all), (titles{"hawser one epoll", "raw epoll", "raw", "asio"}));
+  EXPECT_EQ(opponents_of(find("hawser uring"), all), (titles{"hawser one uring", "hawser busy uring", "raw uring", "raw epoll", "raw", "hawser epoll", "asio"}));
+  EXPECT_EQ(opponents_of(find("hawser epoll"), all), (titles{"hawser one epoll", "hawser busy epoll", "raw epoll", "raw", "asio"}));
   EXPECT_EQ(opponents_of(find("raw uring"), all), (titles{"raw epoll", "raw"}));
+  EXPECT_EQ(opponents_of(find("hawser task uring"), all), (titles{"hawser uring", "raw uring", "raw epoll", "raw", "hawser task epoll"}));
   EXPECT_EQ(opponents_of(find("asio"), all), (titles{"raw epoll", "raw"}));
   EXPECT_EQ(opponents_of(find("raw"), all), titles{});
 }

@@ -181,6 +181,14 @@ TEST(command, echo_tells_who_comes_and_goes) {
   EXPECT_NE(gone.find("visitor"), std::string::npos);
 }
 
+TEST(command, bench_says_so_when_what_was_chosen_leaves_nothing_to_do) {
+  if (run({hawser, "bench", "--help"}).code != 0) GTEST_SKIP() << "this build's command was made without bench (HAWSER_BENCH)";
+  const outcome result = run({hawser, "bench", "connect", "--round-trip", "20", "--wait", "spin"});
+  EXPECT_NE(result.code, 0);
+  EXPECT_EQ(result.output, "");
+  EXPECT_EQ(result.errors, "hawser: bench: nothing is left to do: over a simulated round trip both sides sleep (--wait block)\n");
+}
+
 TEST(command, bench_gives_raw_sockets_and_hawser_on_each_engine_with_their_ratios) {
   if (run({hawser, "bench", "--help"}).code != 0) GTEST_SKIP() << "this build's command was made without bench (HAWSER_BENCH)";
   const std::vector<std::string> workloads = {"pingpong", "stream", "requests", "bulk", "echoes"};
@@ -192,6 +200,7 @@ TEST(command, bench_gives_raw_sockets_and_hawser_on_each_engine_with_their_ratio
   ASSERT_EQ(result.code, 0) << result.errors;
   const int engines = result.errors.find("io_uring refused") == std::string::npos ? 2 : 1;
   std::map<std::string, int> raw, own;
+  int tasks = 0;
   std::istringstream lines(result.output);
   for (std::string text; std::getline(lines, text);) {
     SCOPED_TRACE(text);
@@ -202,6 +211,11 @@ TEST(command, bench_gives_raw_sockets_and_hawser_on_each_engine_with_their_ratio
     EXPECT_NE(line["congestion"], "bbr");
     EXPECT_GT(line["syscalls_per_message"]["client"].get<double>(), 0.0);
     EXPECT_GT(line["syscalls_per_message"]["server"].get<double>(), 0.0);
+    if (line["peer"] == "hawser task") {
+      EXPECT_EQ(line["baseline"], "hawser " + line["engine"].get<std::string>());
+      ++tasks;
+      continue;
+    }
     const bool is_raw = line["peer"] == "raw";
     ++(is_raw ? raw : own)[line["workload"]];
     if (is_raw) continue;
@@ -219,6 +233,7 @@ TEST(command, bench_gives_raw_sockets_and_hawser_on_each_engine_with_their_ratio
     }
     EXPECT_TRUE(beside_the_other_engine);
   }
+  EXPECT_EQ(tasks, engines) << "a stream's messages read by a task";
   for (const std::string& workload : workloads) {
     EXPECT_EQ(raw[workload], engines + (workload == "echoes" ? 0 : 1)) << workload;
     EXPECT_EQ(own[workload], engines) << workload;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // The books notice what a faulty contestant would do.
 #include "peers/framing.hpp"
-#include "peers/work.hpp"
+#include "peers/many.hpp"
 
 #include <gtest/gtest.h>
 
@@ -53,6 +53,42 @@ TEST(framing, refuses_a_length_beyond_any_message) {
   std::memcpy(in.space().data(), &length, sizeof length);
   in.filled(sizeof length);
   EXPECT_THROW(in.next(), std::runtime_error);
+}
+
+TEST(open_frames, are_what_follows_on_any_position_also_across_their_end) {
+  open_frames frames;
+  std::vector<std::byte> all;              // everything that was ever appended, as frames
+  constexpr std::size_t frame_bytes = length_bytes + publication_bytes;
+  for (std::size_t i = 0; i < 3 * publications_open / 2; ++i) {
+    const auto publication = bytes_with(publication_bytes, static_cast<std::uint8_t>(i));
+    frames.append(publication);
+    const std::uint32_t length = publication_bytes;
+    const bytes head = std::as_bytes(std::span(&length, 1));
+    all.insert(all.end(), head.begin(), head.end());
+    all.insert(all.end(), publication.begin(), publication.end());
+  }
+  ASSERT_EQ(frames.end_bytes(), all.size());
+  for (std::size_t sent = all.size() - publications_open * frame_bytes; sent <= all.size(); ++sent) {
+    const auto [first, second] = frames.after(sent);
+    ASSERT_EQ(sent + first.size() + second.size(), all.size());
+    ASSERT_TRUE(std::equal(first.begin(), first.end(), all.begin() + static_cast<std::ptrdiff_t>(sent))) << sent;
+    ASSERT_TRUE(std::equal(second.begin(), second.end(), all.end() - std::ssize(second))) << sent;
+  }
+}
+
+TEST(greeters, number_their_messages_and_notice_the_answer_of_another) {
+  const job of = job_of(work::idle, 1, 2);
+  ledger books(of);
+  greeter greets(books);
+  const payload first = greets.next();
+  greets.take(bytes_of(first));
+  const payload second = greets.next();
+  EXPECT_THROW(greets.take(bytes_of(first)), std::runtime_error);
+  greets.take(bytes_of(second));
+  EXPECT_EQ(books.count, 2u);
+  EXPECT_EQ(books.sum, sum_of(first) + sum_of(second));
+  EXPECT_THROW(expect_end(bytes_of(second)), std::runtime_error);
+  expect_end(word_of(end_word));
 }
 
 TEST(askers, match_answers_in_any_order_and_notice_wrong_ones) {

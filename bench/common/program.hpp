@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 
+#include "common/spawned.hpp"
+
 #include <optional>
 #include <string>
 #include <vector>
 
-#include <sys/types.h>
-
 namespace hawser::bench {
 
-// A program that is run on one core, by its standard input and output; its errors go where ours go. It dies with us. Destroying it kills
-// it.
+// A program that is run on one core, by its standard input and output; its errors go where ours go.
 class program {
  public:
   // core -1: any.
@@ -23,10 +22,10 @@ class program {
   std::optional<std::string> line(int timeout_ms);
   void close_input() noexcept;
   // Waits for the end; gives the exit code, or -1 when a signal ended it or it could not be started.
-  int wait() noexcept;
+  int wait() noexcept { return process_.wait(); }
 
  private:
-  pid_t process_ = -1;
+  spawned process_;
   int input_ = -1, output_ = -1;
   std::string read_;                       // and not yet given out
 };
