@@ -66,6 +66,14 @@ struct event {
   duration elapsed{};                      // pong
 };
 
+// A message as poll_message() gives it: in one frame, and not the last of its channel.
+struct plain_message {
+  channel_id channel = 0;
+  std::uint32_t cost = 0;
+  void* user = nullptr;                    // what set_user() gave the channel
+  byte_view bytes = {};                    // valid as those of an event
+};
+
 // Whether a first write is also the last.
 // end: FIN in the same frame. end_and_done: and the acceptor's work has ended too (work_done()), so that its last frame carries REL.
 enum class end_mark : std::uint8_t { open, end, end_and_done };
@@ -120,9 +128,9 @@ class HAWSER_API connection {
   // -- output
   bool poll_event(event& out);
   bool event_due() const noexcept;                     // poll_event() would give something that no input led to
-  // Takes the next event if it is a message on channel 1 that lies whole in what handle_bytes() was given, without the making of an
-  // event; returns its cost, 0: ask poll_event(). The bytes are valid as an event's are; costs of several may be consumed at once.
-  std::uint32_t poll_message(byte_view& out);
+  // Takes the next event if it is a message that lies whole in one frame and in what handle_bytes() was given, on channel 1 or on a channel
+  // of message kind, without the making of an event. false: ask poll_event(). Costs of several of a channel may be consumed at once.
+  bool poll_message(plain_message& out);
   // Right after an opened event: the data or message that came with it, if it is here. Else nothing changes.
   bool poll_first(event& out);
   std::size_t unparsed_bytes() const noexcept;         // of what handle_bytes() was given
