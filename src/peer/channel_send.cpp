@@ -54,15 +54,16 @@ result<std::size_t> channel_state::write_or_keep(byte_view bytes, const chunk* w
   }
   if ((!unsent_.empty() || !body_.empty()) && !flush_unsent()) return failure(errc::would_block);
   proto::connection* wire = with_->wire();
-  with_->touch();
   if (is_message_kind()) {
     const result<> sent = whole ? wire->send(id_, *whole) : wire->send(id_, bytes);
+    with_->wrote();
     if (!sent) return failure(sent.error());
     wrote_ = true;
     return bytes.size();
   }
   if (bytes.empty()) return std::size_t{0};
   const result<std::size_t> taken = whole ? wire->write(id_, *whole) : wire->write(id_, bytes);
+  with_->wrote();
   if (taken && *taken > 0) wrote_ = true;
   if (taken && *taken == 0) return failure(errc::would_block);
   return taken;

@@ -64,6 +64,21 @@ void peer_connection::touch() noexcept {
   if (pair_) pair_->pump_later();
 }
 
+void peer_connection::wrote() {
+  touch();
+  if (wire_->ripe()) transmit_early();
+}
+
+// No event is told in here: whoever writes is not called back from within.
+void peer_connection::transmit_early() {
+  if (self_) return;
+  const bool inside = draining_;
+  draining_ = true;
+  link_.transmit_early();
+  draining_ = inside;
+  if (wire_->event_due()) changed();
+}
+
 void peer_connection::changed() noexcept {
   touch();
   if (!draining_ && !torn_) core_->home().post(*this);
@@ -77,7 +92,7 @@ result<> peer_connection::send(byte_view message) {
     else if (sent.error() != errc::message_too_big) return failure(errc::not_connected);
     return sent;
   }
-  touch();
+  wrote();
   if (peer_hooks* hooks = core_->hooks()) {
     connection to(this);
     hooks->sending(to, peer_hooks::traffic::message, {}, message.size());

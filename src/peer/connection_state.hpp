@@ -76,6 +76,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   proto::connection* wire() noexcept { return wire_ ? &*wire_ : nullptr; }
   void touch() noexcept;                 // a command was given: something may be to be sent
   void changed() noexcept;               // a command was given that may have caused events
+  void wrote();                          // something was given to be sent: out with it if much waits, else at the end of the turn
   intrusive_list<channel_link>& channels() noexcept { return channels_; }
   intrusive_list<waiting_link>& blocked_writers() noexcept { return blocked_; }
   bool is_closing_here() const noexcept { return closed_here_; }
@@ -143,6 +144,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   void fail_queued(std::error_code reason);
   void retire_lanes();
   void settle();
+  void transmit_early();
   void leave_handshake() noexcept;
   void leave_register();
   bool take_announced() noexcept;

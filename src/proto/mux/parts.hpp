@@ -160,6 +160,7 @@ struct connection::parts final : mux::commit_observer {
   bool send_frame(channel& to, byte_view message);
   bool may_send_free(const channel& of, std::size_t frame_bytes) const noexcept;
   bool accepts(channel& of, std::size_t copied_bytes) noexcept;
+  std::size_t reserve() noexcept;
   void queue_message(channel& to, byte_view bytes);
   std::size_t queue_bytes(channel& to, byte_view bytes);
   std::size_t write_now(channel& to, byte_view bytes);
@@ -208,6 +209,8 @@ struct connection::parts final : mux::commit_observer {
   bool go_away_here = false;
   bool connection_writable = false;      // event to report
   bool wants_connection_writable = false;
+  bool several_refused = false;      // for want of room in the connection, not refused_first alone
+  bool reserve_refused = false;      // to one with nothing waiting
   bool commit_was_full = false;
   bool meter_touched = false;
   bool replaying = false;
