@@ -45,12 +45,13 @@ struct application {
   }
   void drain() {
     event e{};
-    byte_view plain;
+    plain_message plain;
     for (;;) {
       // Either way to ask for messages, as the input chooses.
-      if (const std::uint32_t cost = choose(2) == 0 ? c.poll_message(plain) : 0; cost != 0) {
-        for (const std::byte b : plain) choices ^= static_cast<unsigned>(b);
-        if (choose(4) != 0) c.consume(message_channel, cost);
+      if (choose(2) == 0 && c.poll_message(plain)) {
+        demand(!closed);
+        for (const std::byte b : plain.bytes) choices ^= static_cast<unsigned>(b);
+        if (choose(4) != 0) c.consume(plain.channel, plain.cost);
         continue;
       }
       if (!c.poll_event(e)) break;

@@ -6,7 +6,8 @@
 set -euo pipefail
 
 program=$1 record=$2 mode=${3:-}
-declare -A counts=([messages]=20000 [round-trips]=600 [requests]=1280 [streamed]=320 [blocks]=300)
+declare -A counts=([messages]=20000 [channel-messages]=20000 [spread-messages]=20000 [fan-out]=20000 [round-trips]=600 [requests]=1280
+                   [streamed]=320 [blocks]=300)
 
 instructions() {  # JOB COUNT
   local out
@@ -19,8 +20,8 @@ if ! command -v valgrind >/dev/null; then
   exit 77
 fi
 worse=0 lines=()
-printf '%-12s %14s %14s %8s\n' 'work' 'instructions' 'recorded' ''
-for job in messages round-trips requests streamed blocks; do
+printf '%-16s %14s %14s %8s\n' 'work' 'instructions' 'recorded' ''
+for job in messages channel-messages spread-messages fan-out round-trips requests streamed blocks; do
   n=${counts[$job]}
   once=$(instructions "$job" "$n")
   thrice=$(instructions "$job" $((3 * n)))
@@ -37,7 +38,7 @@ for job in messages round-trips requests streamed blocks; do
   elif ((each * 100 < was * 95)); then
     verdict='less: worth recording'
   fi
-  printf '%-12s %14d %14s %s\n' "$job" "$each" "${was:-}" "$verdict"
+  printf '%-16s %14d %14s %s\n' "$job" "$each" "${was:-}" "$verdict"
 done
 if [[ $mode == --write ]]; then
   {

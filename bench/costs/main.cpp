@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -15,6 +17,8 @@ using namespace hawser;
 
 constexpr std::size_t small_bytes = 64;
 constexpr std::size_t block_bytes = 64 * 1024;
+constexpr std::size_t spread_channels = 200;
+constexpr std::size_t subscribers = 50;
 std::uint64_t done_there = 0;
 
 task<> echo(request& rq) {
@@ -38,6 +42,45 @@ task<> messages(peer& me, connection server, std::uint64_t count) {
   for (std::uint64_t i = 0; i < count;) {
     if (server.send(byte_view(sent))) ++i;
     else if (!co_await me.writable(server)) std::abort();
+  }
+}
+
+task<> count_messages(channel& from) {
+  for (;;) {
+    const auto message = co_await from.read();
+    if (!message || message->empty()) co_return;
+    ++done_there;
+  }
+}
+
+// Channels of kind message, one message after the other on each.
+task<> on_channels(peer& me, connection server, std::size_t channels, std::uint64_t count) {
+  std::byte sent[small_bytes]{};
+  std::vector<channel> open;
+  while (open.size() < channels) {
+    auto one = me.open_messages(server);
+    if (!one) std::abort();
+    open.push_back(std::move(*one));
+  }
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const auto written = co_await open[i % channels].write(byte_view(sent));
+    if (!written) std::abort();
+  }
+  for (channel& one : open) one.finish();
+  for (channel& one : open) (void)co_await one.read();
+}
+
+// The client is who listens; what is sent to all goes to each of these.
+task<> publish(peer& me, std::vector<connection> to, std::uint64_t count) {
+  std::byte sent[small_bytes]{};
+  for (std::uint64_t i = 0; i < count / subscribers; ++i) {
+    for (connection& one : to) {
+      while (!one.send(byte_view(sent))) {
+        const auto writable = co_await me.writable(one);
+        if (!writable) std::abort();
+      }
+    }
+    co_await sleep(me.home(), std::chrono::milliseconds(1));
   }
 }
 
@@ -107,7 +150,20 @@ task<> blocks(peer& me, connection server, std::uint64_t count) {
 task<bool> work(peer& me, endpoint where, std::string_view job, std::uint64_t count) {
   const auto server = co_await me.connect(where);
   if (!server) co_return false;
+  if (job == "fan-out") {
+    std::vector<connection> all{*server};
+    while (all.size() < subscribers) {
+      const auto one = co_await me.connect(where);
+      if (!one) co_return false;
+      all.push_back(*one);
+    }
+    co_await publish(me, std::move(all), count);
+    co_await me.stop(std::chrono::seconds(60));
+    co_return true;
+  }
   if (job == "messages") co_await messages(me, *server, count);
+  else if (job == "channel-messages") co_await on_channels(me, *server, 1, count);
+  else if (job == "spread-messages") co_await on_channels(me, *server, spread_channels, count);
   else if (job == "round-trips") co_await round_trips(me, *server, count);
   else if (job == "requests") co_await requests(me, *server, count);
   else if (job == "streamed") co_await streamed(me, *server, count);
@@ -121,7 +177,7 @@ task<bool> work(peer& me, endpoint where, std::string_view job, std::uint64_t co
 
 int main(int argc, char** argv) {
   if (argc != 3) {
-    std::fputs("bench_costs messages|round-trips|requests|streamed|blocks COUNT\n", stderr);
+    std::fputs("bench_costs messages|channel-messages|spread-messages|fan-out|round-trips|requests|streamed|blocks COUNT\n", stderr);
     return 2;
   }
   const std::string_view job = argv[1];
@@ -133,11 +189,13 @@ int main(int argc, char** argv) {
   peer server(there, {.listen = "server:7000"});
   server.on("echo", echo);
   server.on_stream(swallow);
+  server.on_messages(count_messages);
   if (job == "round-trips") server.on_message([](connection& from, byte_view got) { (void)from.send(got); });
   else server.on_message([](connection&, byte_view) { ++done_there; });
   peer client(here);
   const std::uint64_t count = std::strtoull(argv[2], nullptr, 10);
   if (!net.run("client", work(client, "server:7000", job, count))) return 1;
-  const std::uint64_t expected = job == "messages" ? count : job == "blocks" ? count * block_bytes : 0;
+  const bool counts_messages = job == "messages" || job == "channel-messages" || job == "spread-messages" || job == "fan-out";
+  const std::uint64_t expected = counts_messages ? count : job == "blocks" ? count * block_bytes : 0;
   return done_there == expected ? 0 : 1;
 }

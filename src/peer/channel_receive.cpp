@@ -84,6 +84,19 @@ void channel_state::on_bytes(byte_view bytes, std::uint32_t cost, bool whole_mes
   complete_reader_if_ready();
 }
 
+// Straight to who waits for it; everything else is on_bytes()'s. What the credit leads to goes out when the connection has drained.
+void channel_state::on_message(byte_view message, std::uint32_t cost) {
+  channel::read_operation* op = reader_;
+  if (!op || op->how_ != channel::read_operation::mode::some || discarding_ || error_ || !received_.empty() || call_ || header_reader_)
+    return on_bytes(message, cost, true, false);
+  head_here_ = true;
+  with_->wire()->consume(id_, cost);
+  op->outcome_ = loop_->buffers().keep(message);
+  reader_ = nullptr;
+  op->state_ = nullptr;
+  op->waiter_.resume_now();      // nothing of this may be there any more
+}
+
 void channel_state::end_of_receiving() {
   receive_done_ = true;
   head_here_ = true;

@@ -52,6 +52,7 @@ class channel_state : public counted<channel_state>, public channel_link, public
 
   // -- what the protocol core says
   void on_bytes(byte_view bytes, std::uint32_t cost, bool whole_message, bool last);
+  void on_message(byte_view message, std::uint32_t cost);      // a whole one, not the last
   void on_head(byte_view tlvs);
   void on_finished();
   void on_reset(std::error_code reason);

@@ -71,27 +71,32 @@ void peer_connection::on_message(const proto::event& e) {
   if (!torn_) wire_->consume(proto::message_channel, cost);
 }
 
-// Small messages one after another, at most a few hundred: what they have in common is done once, and their credit goes back in one
-// sum. Returns how many.
+// Messages one after another, at most a few hundred: what they have in common is done once, and the credit of those on the default
+// channel goes back in one sum. Returns how many.
 std::size_t peer_connection::take_messages() {
   constexpr std::size_t most = 256;
-  byte_view message;
-  std::uint32_t cost = wire_->poll_message(message);
-  if (cost == 0) return 0;
+  proto::plain_message next;
+  if (!wire_->poll_message(next)) return 0;
   std::uint32_t sum = 0;
   std::size_t count = 0;
   ref<message_record> handler = core_->message_handler();
   connection from(this);
   do {
     ++count;
-    sum += cost;
+    if (next.channel != proto::message_channel) {
+      auto* channel = static_cast<channel_state*>(next.user);
+      if (channel) channel->on_message(next.bytes, next.cost);
+      else wire_->consume(next.channel, next.cost);
+      continue;
+    }
+    sum += next.cost;
     if (!announced_ || aborted_) continue;
     // Either may be changed by a handler.
     if (handler.get() != core_->message_handler().get()) [[unlikely]] handler = core_->message_handler();
     if (from.state_ != this) [[unlikely]] from = connection(this);
-    deliver(from, handler.get(), message);
-  } while (count < most && !torn_ && (cost = wire_->poll_message(message)) != 0);
-  if (!torn_) wire_->consume(proto::message_channel, sum);
+    deliver(from, handler.get(), next.bytes);
+  } while (count < most && !torn_ && wire_->poll_message(next));
+  if (!torn_ && sum != 0) wire_->consume(proto::message_channel, sum);
   return count;
 }
 

@@ -68,6 +68,21 @@ void peer_connection::transmit_and_drain_later() noexcept {
   if (!torn_) core_->home().post(*this);
 }
 
+void peer_connection::wrote() {
+  touch();
+  if (wire_->ripe()) transmit_early();
+}
+
+// No event is told in here: whoever writes is not called back from within.
+void peer_connection::transmit_early() {
+  if (self_) return;
+  const bool inside = draining_;
+  draining_ = true;
+  link_.transmit_early();
+  draining_ = inside;
+  if (wire_->event_due()) changed();
+}
+
 result<> peer_connection::send(byte_view message) {
   if (phase_ != phase::open) return failure(errc::not_connected);
   const result<> sent = wire_->send(proto::message_channel, message);
@@ -76,7 +91,7 @@ result<> peer_connection::send(byte_view message) {
     else if (sent.error() != errc::message_too_big) return failure(errc::not_connected);
     return sent;
   }
-  touch();
+  wrote();
   if (peer_hooks* hooks = core_->hooks()) {
     connection to(this);
     hooks->sending(to, peer_hooks::traffic::message, {}, message.size());
@@ -293,7 +308,7 @@ void peer_connection::work_off() {
   for (std::size_t done = 0; !torn_;) {
     if (plain && phase_ != phase::undecided) done += take_messages() / messages_per_event;
     if (torn_ || !wire_->poll_event(next)) break;
-    plain = next.channel <= proto::message_channel;
+    plain = next.kind == proto::event_kind::message || next.channel <= proto::message_channel;
     dispatch(next);
     if (++done < early_events_min || self_ || torn_ || wire_->unparsed_bytes() > half) continue;
     link_.transmit_now();

@@ -67,6 +67,14 @@ struct event {
   duration elapsed{};                      // pong
 };
 
+// A message as poll_message() gives it: in one frame, and not the last of its channel.
+struct plain_message {
+  channel_id channel = 0;
+  std::uint32_t cost = 0;
+  void* user = nullptr;                    // what set_user() gave the channel
+  byte_view bytes = {};                    // valid as those of an event
+};
+
 // Whether a write is also the last: FIN in the same frame.
 enum class end_mark : std::uint8_t { open, end };
 
@@ -121,15 +129,17 @@ class HAWSER_API connection {
   // -- output
   bool poll_event(event& out);
   bool event_due() const noexcept;                     // poll_event() would give something that no input led to
-  // Takes the next event if it is a message on channel 1 that lies whole in what handle_bytes() was given, without the making of an
-  // event; returns its cost, 0: ask poll_event(). The bytes are valid as an event's are; costs of several may be consumed at once.
-  std::uint32_t poll_message(byte_view& out);
+  // Takes the next event if it is a message that lies whole in one frame and in what handle_bytes() was given, on channel 1 or on a channel
+  // of message kind, without the making of an event. false: ask poll_event(). Costs of several of a channel may be consumed at once.
+  bool poll_message(plain_message& out);
   // Right after an opened event: the data or message that came with it, if it is here. Else nothing changes.
   bool poll_first(event& out);
   std::size_t unparsed_bytes() const noexcept;         // of what handle_bytes() was given
   // Moves up to max_bytes of frames to the end of `out`; returns how many bytes. Late binding: nothing is framed before it can go.
   std::size_t poll_transmit(instant now, chain& out, std::size_t max_bytes);
   bool wants_transmit() const noexcept;                // poll_transmit() would give something
+  // Nothing is with the transport, and 64 KiB or more could be: a good moment to ask poll_transmit(), even in the midst of other commands.
+  bool ripe() const noexcept;
   instant poll_timeout() const noexcept;
   // The transport should not be read before this instant: an abuse bucket is in debt (`never`: until the verdict accept() or refuse(),
   // when what is held has reached its bound). Not after now: read on.

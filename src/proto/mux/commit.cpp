@@ -19,6 +19,7 @@ constexpr std::size_t enough_committed_bytes = 48 * 1024;     // then a segment 
 constexpr std::int32_t message_overdraft_bytes = 64 * 1024;   // how far a started message may go beyond its turn
 constexpr std::uint32_t class_patience_bytes = 15 * 16 * 1024;
 constexpr std::size_t copied_run_bytes_max = 4 * 1024;        // shorter runs are copied: cheaper than one more iovec
+constexpr std::size_t referenced_run_bytes_min = 1024;        // of a segment that channels share: others will follow
 constexpr std::size_t reference_frame_bytes_min = 4 * 1024;   // a payload is not cut smaller than this for lack of credit
 
 }  // namespace
@@ -34,8 +35,8 @@ bool amend_fin(std::byte* at, bool messages) noexcept {
 }
 
 send_queue::ring* send_queue::pick() noexcept {
-  ring* const end = rings_ + ring_count;
-  ring* top = rings_;
+  ring* const end = work_->rings + ring_count;
+  ring* top = work_->rings;
   while (top < end && !top->first) ++top;
   if (top == end) return nullptr;
   for (ring* low = end - 1; low > top; --low)
@@ -53,12 +54,12 @@ std::size_t send_queue::commit(outbox& out, std::size_t committed_max, std::size
     total += moved;
     if (ready_count_ == 0) return total;      // the rings may be gone
     from->waited_bytes -= static_cast<std::uint32_t>(std::min<std::size_t>(from->waited_bytes, moved * 15));
-    for (ring* low = from + 1; low < rings_ + ring_count; ++low)
+    for (ring* low = from + 1; low < work_->rings + ring_count; ++low)
       if (low->first) low->waited_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(low->waited_bytes + moved, 4 * class_patience_bytes));
     if (why == step::full) return total;
     if (why != step::connection_starved) continue;
     out_of_credit_ = true;
-    free_may_wait_ = ready_count_ > 1;
+    free_may_wait_ = some_cost_nothing();
   }
   if (ready_count_ != 0 && free_may_wait_) total += commit_free(now);
   return total;
@@ -68,8 +69,9 @@ std::size_t send_queue::commit(outbox& out, std::size_t committed_max, std::size
 std::size_t send_queue::commit_free(round& now) {
   std::size_t total = 0;
   free_may_wait_ = false;
-  for (std::size_t i = 0; i < ring_count && rings_; ++i) {
-    for (channel_queue* next = rings_[i].first; next;) {
+  bare_ = false;
+  for (std::size_t i = 0; i < ring_count && work_; ++i) {
+    for (channel_queue* next = work_->rings[i].first; next;) {
       channel_queue& of = *std::exchange(next, next->next);
       if (!starts_free(of)) continue;
       channel& owner = *of.owner;
@@ -80,7 +82,7 @@ std::size_t send_queue::commit_free(round& now) {
         why = send_frames(of, now, once);
         moved += once;
       }
-      if (why == step::full) free_may_wait_ = true;
+      if (why == step::full) free_may_wait_ = bare_ = true;
       total += moved;
       end_turn(of, why, moved);
       if (moved != 0) now.observer.handle_progress(owner);
@@ -136,10 +138,14 @@ std::size_t send_queue::visit(ring& from, round& now, step& why) {
 
 // Frames from the front of the queue; queue_ended says that nothing is left, not even a FIN.
 send_queue::step send_queue::send_frames(channel_queue& of, round& now, std::size_t& moved) {
-  if (!now.out.has_slots()) return step::full;
+  if (!now.out.has_slots()) {
+    if (!of.first) bare_ = true;
+    return step::full;
+  }
   step why = step::sent;
   if (of.first) why = of.first->by_reference ? send_reference(of, now, moved) : send_run(of, now, moved);
   if (moved != 0) of.stalled_ticks = 0;
+  if (!of.first && why == step::full) bare_ = true;
   if (of.first || why != step::sent) return why;
   return of.owner->has(channel_flag::fin_due) ? send_fin(of, now, moved) : step::queue_ended;
 }
@@ -239,7 +245,9 @@ void send_queue::move_run(channel_queue& of, round& now, std::size_t run, std::s
   std::byte* at = node->piece.mutable_data();
   if (run == node->piece.size() && !node->next && owner.has(channel_flag::fin_due) && amend_fin(at + last, has_messages)) frame_fin(of, at + last, now);
   owner.last_frame_at = now.out.end() + last;
-  if (run <= copied_run_bytes_max) {
+  // What lies behind what went last costs no iovec of its own, and no copy.
+  const bool follows = node->shared && (run >= referenced_run_bytes_min || now.out.ends_with(at));
+  if (run <= copied_run_bytes_max && !follows) {
     std::memcpy(now.out.reserve(run), at, run);
     now.out.wrote(run);
     node->piece.drop_front(run);

@@ -38,6 +38,10 @@ class outbox {
     return open_.mutable_data() + (open_.size() - back);
   }
   std::size_t open_room() const noexcept { return open_.room(); }
+  // What append() is given from here on in memory lengthens the last piece.
+  bool ends_with(const std::byte* next) const noexcept {
+    return open_.empty() && full_ && full_->ready[full_->ready.count() - 1].end() == next;
+  }
 
   // Moves up to `bytes_max` to the end of `out`.
   std::size_t take(chain& out, std::size_t bytes_max);

@@ -181,6 +181,7 @@ struct connection::parts final : mux::commit_observer {
   bool send_frame(channel& to, byte_view message);
   bool may_send_free(const channel& of, std::size_t frame_bytes) const noexcept;
   bool accepts(channel& of, std::size_t copied_bytes) noexcept;
+  std::size_t reserve() noexcept;
   void queue_message(channel& to, byte_view bytes);
   std::size_t queue_bytes(channel& to, byte_view bytes);
   std::size_t write_now(channel& to, byte_view bytes);
@@ -251,6 +252,8 @@ struct connection::parts final : mux::commit_observer {
   bool go_away_here : 1 = false;
   bool connection_writable : 1 = false;      // event to report
   bool wants_connection_writable : 1 = false;
+  bool several_refused : 1 = false;      // for want of room in the connection, not refused_first alone
+  bool reserve_refused : 1 = false;      // to one with nothing waiting
   bool quiet_ping_due : 1 = false;   // for liveness or a measurement
   std::uint32_t left = 0;            // payload of the DATA frame that is still to come
   channel* first_event = nullptr;

@@ -57,31 +57,49 @@ std::size_t connection::unparsed_bytes() const noexcept {
 }
 
 // Whatever is not the plain case is left to poll_event(), which finds everything as it was.
-std::uint32_t connection::poll_message(byte_view& out) {
+bool connection::poll_message(plain_message& out) {
   parts& p = *parts_;
-  if (p.in.size() < short_header_bytes) return 0;
-  constexpr std::uint32_t plain_frame = static_cast<std::uint32_t>(frame_type::data) | message_channel << 8;
+  const std::size_t here = p.in.size();
+  if (here < short_header_bytes) return false;
   const auto word = load_le<std::uint32_t>(p.in.data());
-  const std::uint32_t length = word >> 20;
-  if ((word & 0xfffff) != plain_frame || p.in.size() - short_header_bytes < length) return 0;
-  if (p.reading != parts::stage::header || p.stash_size != 0 || p.has_events() || p.over || !p.greeted || !p.hello_here) return 0;
-  if (length > p.with.announced.frame_bytes_max || length > p.with.announced.message_bytes_max) return 0;
-  channel& of = p.table.plain();
+  if ((word & 0x7f) != static_cast<std::uint32_t>(frame_type::data)) return false;      // or it has a flag
+  channel_id id = word >> 8 & 0xfff;
+  std::uint32_t length = word >> 20;
+  std::size_t head = short_header_bytes;
+  if (word & 0x80) [[unlikely]] {
+    if (here < header_bytes_max) return false;
+    const auto wide = load_le<std::uint32_t>(p.in.data() + short_header_bytes);
+    if (wide == 0) return false;
+    id |= (wide & 0xffff) << 12;
+    length |= (wide >> 16) << 12;
+    head = header_bytes_max;
+  }
+  if (here - head < length) return false;
+  if (p.reading != parts::stage::header || p.stash_size != 0 || p.has_events() || p.over || !p.greeted || !p.hello_here) return false;
+  if (length > p.with.announced.frame_bytes_max || length > p.with.announced.message_bytes_max) return false;
+  channel* of = &p.table.plain();
+  if (id != message_channel) {
+    of = p.heard(id);
+    if (!of || !kind_has_messages(of->kind)) return false;
+  }
   const std::uint32_t cost = length + frame_cost;
-  if (of.incoming || of.has(channel_flag::discard | channel_flag::more_received) || !can_receive(of.state) || of.in.outstanding() < cost ||
+  if (of->incoming || of->has(channel_flag::discard | channel_flag::more_received) || !can_receive(of->state) || of->in.outstanding() < cost ||
       p.received.credit().outstanding() < cost)
-    return 0;
+    return false;
   if (p.lent.capacity() != 0) [[unlikely]] p.lent = chunk();
-  (void)of.in.take(cost);
+  (void)of->in.take(cost);
   (void)p.received.take(cost);
   p.received.hold(cost);
   p.frame_at = never;
   ++p.frames_received;
   ++p.messages_received;
   p.pulse.handle_received(p.now);
-  out = p.in.subspan(short_header_bytes, length);
-  p.advance_input(short_header_bytes + length);
-  return cost;
+  out.channel = id;
+  out.cost = cost;
+  out.user = of->user;
+  out.bytes = p.in.subspan(head, length);
+  p.advance_input(head + length);
+  return true;
 }
 
 bool connection::parts::poll_event(event& to) {

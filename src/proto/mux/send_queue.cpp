@@ -2,6 +2,7 @@
 #include "proto/mux/send_queue.hpp"
 
 #include "proto/frame.hpp"
+#include "proto/open_block.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -14,6 +15,10 @@ namespace {
 
 constexpr std::size_t segment_bytes_first = 1024;
 constexpr std::size_t segment_bytes_max = 64 * 1024;
+// Channels that wait with little each lie behind one another in such a segment, in the order in which they will mostly leave. One that
+// is never given credit keeps it: no more than a channel may queue on a connection that is full.
+constexpr std::size_t shared_segment_bytes = 16 * 1024;
+constexpr std::size_t shared_frame_bytes_min = 512;     // of smaller ones a channel has several in a segment of its own, and they leave together
 constexpr std::size_t slab_bytes = 4 * 1024;
 
 }  // namespace
@@ -28,6 +33,7 @@ frame_header own_header(const std::byte* at) noexcept {
 // -- memory
 
 send_queue::~send_queue() {
+  if (work_) work_->~workspace();
   while (slab_.capacity() != 0) slab_ = chunk(std::move(*reinterpret_cast<chunk*>(slab_.mutable_data())));
 }
 
@@ -39,9 +45,9 @@ send_queue::cell* send_queue::new_cell() {
     new (at) chunk(std::move(slab_));
     slab_ = std::move(slab);
     std::size_t begin = sizeof(chunk);
-    if (!rings_) {
-      rings_ = new (at + begin) ring[ring_count];
-      begin += sizeof(ring) * ring_count;
+    if (!work_) {
+      work_ = new (at + begin) workspace;
+      begin += sizeof(workspace);
     }
     for (std::size_t offset = begin; offset + sizeof(cell) <= slab_bytes; offset += sizeof(cell)) {
       cell* each = new (at + offset) cell;
@@ -60,7 +66,8 @@ void send_queue::free_cell(cell* gone) noexcept {
   free_cells_ = gone;
   if (--live_cells_ != 0) return;
   free_cells_ = nullptr;
-  rings_ = nullptr;
+  work_->~workspace();
+  work_ = nullptr;
   while (slab_.capacity() != 0) slab_ = chunk(std::move(*reinterpret_cast<chunk*>(slab_.mutable_data())));
 }
 
@@ -75,6 +82,7 @@ void send_queue::drop_first(channel_queue& of) noexcept {
   queue_node* node = of.first;
   of.first = node->next;
   if (!of.first) of.last = nullptr;
+  if (node->has_others) --nodes_with_others_;
   node->~queue_node();
   free_cell(reinterpret_cast<cell*>(node));
 }
@@ -95,12 +103,26 @@ void send_queue::drop_queue(channel& of) noexcept {
 
 // -- what the channels put in
 
+// Messages only: what is added to a stream lengthens the frame that waits.
+bool send_queue::may_share(const channel& to, std::size_t count) const noexcept {
+  const bool in_ring = to.queue && to.queue->where == channel_queue::place::ready;
+  return count >= shared_frame_bytes_min && ready_count_ > (in_ring ? 1u : 0u) && kind_has_messages(to.kind) &&
+         count + (to.queue ? to.queue->bytes : 0) <= small_send_bytes;
+}
+
 queue_node* send_queue::new_segment(channel& to, std::size_t count) {
+  const bool shares = may_share(to, count);
   channel_queue& queue = queue_of(to);
   const queue_node* before = queue.last;
   std::size_t wanted = segment_bytes_first;
-  if (before && !before->by_reference) wanted = std::min(before->piece.capacity() * 4, segment_bytes_max);
+  if (before && !before->by_reference) wanted = std::min(before->shared ? shared_segment_bytes : before->piece.capacity() * 4, segment_bytes_max);
   queue_node* node = append_node(queue);
+  if (shares) {
+    if (work_->shared.room() < count) work_->shared = pool_->allocate(shared_segment_bytes);
+    node->piece = work_->shared;
+    node->shared = true;
+    return node;
+  }
   node->piece = pool_->allocate(std::max(wanted, count));
   return node;
 }
@@ -108,7 +130,7 @@ queue_node* send_queue::new_segment(channel& to, std::size_t count) {
 std::size_t send_queue::extend(channel& to, byte_view bytes, std::size_t payload_max) {
   if (!to.queue || !to.queue->last) return 0;
   queue_node* node = to.queue->last;
-  if (node->by_reference || node->piece.size() <= to.queue->last_frame_offset) return 0;
+  if (node->by_reference || node->shared || node->piece.size() <= to.queue->last_frame_offset) return 0;
   std::byte* at = node->piece.mutable_data() + to.queue->last_frame_offset;
   const frame_header header = own_header(at);
   if (header.type != frame_type::data || header.flags != 0 || header.length == 0 || header.length >= payload_max) return 0;
@@ -195,6 +217,7 @@ bool send_queue::starts_free(const channel_queue& of) const noexcept {
 
 void send_queue::enter_ring(channel& of) {
   of.queue->where = channel_queue::place::ready;
+  if (!of.queue->first) bare_ = true;
   if (out_of_credit_ && starts_free(*of.queue)) free_may_wait_ = true;
   // It waits beside others: what they send from here on is sent in small pieces.
   if (bulk_near_bytes_ != 0 && ready_count_ != 0 && of.queue->bytes < small_send_bytes && of.id != last_sender_) undisturbed_bytes_ = 0;

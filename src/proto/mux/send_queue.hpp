@@ -25,6 +25,7 @@ struct queue_node {
   std::uint32_t cost = 0;
   bool by_reference = false;
   bool has_others = false;               // OPEN, HEAD, parts of messages: each frame must be looked at
+  bool shared = false;                   // a frame in a segment that several channels share: nothing follows it there
 };
 
 }  // namespace hawser::inline v0::proto::mux
@@ -82,7 +83,7 @@ class send_queue {
   // Room for an encoded frame of header + payload in the channel's own segment.
   std::byte* reserve(channel& to, std::size_t count) {
     queue_node* node = to.queue ? to.queue->last : nullptr;
-    if (!node || node->by_reference || node->piece.room() < count) [[unlikely]] node = new_segment(to, count);
+    if (!node || node->by_reference || node->shared || node->piece.room() < count) [[unlikely]] node = new_segment(to, count);
     return node->piece.mutable_data() + node->piece.size();
   }
   // What was reserved is one frame of this size: DATA without flags that costs so much, or (cost 0) any other.
@@ -91,9 +92,16 @@ class send_queue {
     queue_node& node = *queue.last;
     queue.last_frame_offset = static_cast<std::uint32_t>(node.piece.size());
     node.piece.grow(count);
+    if (node.shared) {
+      work_->shared.grow(count);
+      work_->shared.drop_front(count);
+    }
     ++node.frames;
     node.cost += cost;
-    if (cost == 0) node.has_others = true;
+    if (cost == 0 && !node.has_others) {
+      node.has_others = true;
+      ++nodes_with_others_;
+    }
     queue.bytes += static_cast<std::uint32_t>(count);
     queued_bytes_ += count;
   }
@@ -146,6 +154,10 @@ class send_queue {
     std::uint32_t waited_bytes = 0;      // sent by more urgent classes while this one had something
   };
   static constexpr std::size_t ring_count = 8;
+  struct workspace {
+    ring rings[ring_count];              // one per urgency
+    chunk shared;                        // what is left of the segment in which channels with little to say have their frames
+  };
   static constexpr std::int32_t quantum_bytes = 16 * 1024;
   static constexpr std::size_t undisturbed_bytes_min = std::size_t{1} << 20;
   struct round {
@@ -167,16 +179,18 @@ class send_queue {
   void free_cell(cell* gone) noexcept;
   queue_node* append_node(channel_queue& to);
   queue_node* new_segment(channel& to, std::size_t count);
+  bool may_share(const channel& to, std::size_t count) const noexcept;
   void enter_ring(channel& of);
   void drop_first(channel_queue& of) noexcept;
   void drop_queue(channel& of) noexcept;
 
-  ring& ring_of(const channel_queue& of) noexcept { return rings_[of.owner->urgency & 7]; }
+  ring& ring_of(const channel_queue& of) noexcept { return work_->rings[of.owner->urgency & 7]; }
   void link(channel_queue* before, channel_queue& of) noexcept;
   void to_front(channel_queue& of) noexcept;
   void to_back(channel_queue& of) noexcept;
   void unlink(channel_queue& of) noexcept;
   bool starts_free(const channel_queue& of) const noexcept;
+  bool some_cost_nothing() const noexcept { return ready_count_ > 1 && (nodes_with_others_ != 0 || bare_); }
   std::size_t commit_free(round& now);
   void end_turn(channel_queue& of, step why, std::size_t moved) noexcept;
   ring* pick() noexcept;
@@ -190,13 +204,15 @@ class send_queue {
   void frame_fin(channel_queue& of, std::byte* header, round& now);
 
   buffer_pool* pool_;
-  ring* rings_ = nullptr;                // one per urgency, in the oldest slab: they exist while a queue does
+  workspace* work_ = nullptr;            // in the oldest slab: it exists while a queue does
   std::size_t undisturbed_bytes_ = 0;
   channel_id last_sender_ = 0;
+  std::uint32_t nodes_with_others_ = 0;
   std::size_t bulk_near_bytes_ = 0;      // until then somebody's bulk counts as being sent
   std::uint32_t ready_count_ = 0;
   bool out_of_credit_ = false;
   bool free_may_wait_ = false;           // some frame that costs nothing may be behind one that lacks credit
+  bool bare_ = false;                    // somebody may wait with nothing but its FIN
   std::size_t queued_bytes_ = 0;
   cell* free_cells_ = nullptr;
   std::uint32_t live_cells_ = 0;

@@ -10,8 +10,10 @@ namespace hawser::inline v0::proto {
 
 namespace {
 constexpr std::size_t reference_bytes_min = 16 * 1024;    // payloads from here on are sent by reference
-// What a channel with nothing waiting may still queue on a connection that is full.
+// What a channel with nothing waiting may still queue on a connection that is full. Not behind hundreds of others that have their turns:
+// it comes no sooner for being queued, and megabytes of memory are passed through meanwhile.
 constexpr std::size_t reserve_bytes = 16 * 1024;
+constexpr std::size_t crowd = 256;
 
 // A whole DATA frame; returns its size.
 inline std::size_t put_data(std::byte* to, std::uint8_t flags, channel_id channel, byte_view payload) noexcept {
@@ -44,6 +46,12 @@ bool connection::parts::may_send_free(const channel& of, std::size_t frame_bytes
   return !of.queue && !queue.can_commit() && out.committed_bytes() + frame_bytes < with.committed_bytes_max && out.has_slots();
 }
 
+std::size_t connection::parts::reserve() noexcept {
+  if (queue.ready_count() < crowd || !queue.can_commit()) return reserve_bytes;
+  reserve_refused = true;
+  return 0;
+}
+
 // Below the high water of the channel and of the connection; then any one message is welcome. A connection that is full still takes
 // `reserve_bytes` for a channel with nothing waiting: many busy channels shut out neither each other nor a small message.
 bool connection::parts::accepts(channel& of, std::size_t copied_bytes) noexcept {
@@ -52,7 +60,7 @@ bool connection::parts::accepts(channel& of, std::size_t copied_bytes) noexcept 
     of.set(channel_flag::wants_writable);
     return false;
   }
-  if (queue.queued_bytes() >= with.send_bytes_max && (waiting != 0 || copied_bytes > reserve_bytes)) {
+  if (queue.queued_bytes() >= with.send_bytes_max && (waiting != 0 || copied_bytes > reserve())) {
     of.set(channel_flag::wants_writable);
     wait_for_connection(of);
     return false;
@@ -204,7 +212,7 @@ std::size_t connection::parts::write(channel& to, byte_view bytes) {
   const std::size_t waiting = to.queue ? to.queue->bytes : 0;
   const std::size_t channel_room = with.channel_send_bytes_max - std::min(waiting, with.channel_send_bytes_max);
   const std::size_t free_bytes = with.send_bytes_max - std::min(queue.queued_bytes(), with.send_bytes_max);
-  const std::size_t room = waiting == 0 ? std::max(free_bytes, reserve_bytes) : free_bytes;
+  const std::size_t room = waiting == 0 ? std::max(free_bytes, reserve()) : free_bytes;
   const std::size_t more = std::min({bytes.size() - taken, channel_room, room});
   if (more != 0) taken += queue_bytes(to, bytes.subspan(taken, more));
   if (taken == bytes.size()) return taken;

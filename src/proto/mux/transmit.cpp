@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t control_bytes_per_turn = 16 * 1024;
 // Large writes are cheap, and whoever comes next waits behind them: only who has the line to itself makes them.
 constexpr std::size_t shared_committed_bytes_max = 8 * 1024;
+constexpr std::size_t ripe_bytes = 64 * 1024;      // worth a system call of its own
 constexpr std::uint32_t control_bits = channel_flag::credit_due | channel_flag::reset_due | channel_flag::stop_due | channel_flag::release_due;
 }  // namespace
 
@@ -51,6 +52,13 @@ bool connection::parts::wants_transmit() const noexcept {
   return queue.can_commit() && !commit_was_full && out.committed_bytes() < committed_max();
 }
 
+bool connection::ripe() const noexcept {
+  const parts& p = *parts_;
+  const std::size_t pending = p.out.pending_bytes();
+  if (p.out.committed_bytes() != pending) return false;
+  return pending >= ripe_bytes || (pending + p.queue.queued_bytes() >= ripe_bytes && p.queue.can_commit());
+}
+
 std::size_t connection::parts::committed_max() const noexcept {
   if (!queue.undisturbed()) return std::min(with.committed_bytes_max, shared_committed_bytes_max);
   return queue.ready_count() > 1 ? with.committed_bytes_max / 2 : with.committed_bytes_max;
@@ -61,6 +69,7 @@ void connection::parts::fill() {
   if (!queue.can_commit()) return;
   const std::size_t moved = queue.commit(out, committed_max(), frame_bytes_max, *this);
   commit_was_full = moved == 0 && queue.can_commit();
+  if (reserve_refused) check_connection_writable();
   if (queue.frames_committed != 0) {
     meter.frames_sent(queue.frames_committed);
     queue.frames_committed = 0;
@@ -201,15 +210,24 @@ void connection::parts::handle_progress(channel& of) noexcept {
 }
 
 void connection::parts::wait_for_connection(const channel& of) noexcept {
-  if (!wants_connection_writable) refused_first = of.id;
+  if (!wants_connection_writable) {
+    refused_first = of.id;
+    several_refused = false;
+  }
+  several_refused |= of.id != refused_first;
   wants_connection_writable = true;
 }
 
 void connection::parts::check_connection_writable() noexcept {
-  if (queue.queued_bytes() > with.send_bytes_max / 2) return;
-  wants_connection_writable = false;
+  // Who was refused although nothing of it waits does not wait for what lacks credit.
+  if (queue.queued_bytes() > with.send_bytes_max / 2 && !(reserve_refused && !queue.can_commit())) return;
+  wants_connection_writable = reserve_refused = false;
   connection_writable = true;
   check_writable(table.plain());
+  if (!several_refused) {
+    if (channel* only = table.find(refused_first)) check_writable(*only);
+    return;
+  }
   // The first that was refused goes first: the room may not be enough for all, and always the same would get it.
   table.for_each([&](channel& each) {
     if (each.id >= refused_first) check_writable(each);

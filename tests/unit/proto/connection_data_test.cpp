@@ -298,20 +298,31 @@ TEST(connection_data, an_open_block_larger_than_a_copied_frame_is_sent_and_its_f
 }
 
 // A server that asks for messages first, as a peer does. What it got, in order: "m" and the bytes of a message, or a kind's number.
+std::string told(channel_id channel, byte_view message) { return std::to_string(channel) + "m" + std::string(as_text(message)) + ";"; }
+
+// Bytes of a stream come in as many pieces as the input has: of them only the end is told.
+std::string told(const event& e) {
+  std::string all = e.kind == event_kind::message ? told(e.channel, e.bytes) : "";
+  if (e.kind != event_kind::message && e.kind != event_kind::data) all = std::to_string(e.channel) + "e" + std::to_string(static_cast<int>(e.kind)) + ";";
+  return e.last ? all + "last;" : all;
+}
+
 std::string taken_in(side& server, std::initializer_list<std::string_view> parts, std::size_t& shortcuts) {
   std::string all;
   for (const std::string_view part : parts) {
     server.c.handle_bytes(server.now, as_bytes(part));
     for (;;) {
-      byte_view plain;
+      plain_message plain;
       event e{event_kind::closed};
-      if (const std::uint32_t cost = server.c.poll_message(plain)) {
+      if (server.c.poll_message(plain)) {
         ++shortcuts;
-        EXPECT_EQ(cost, plain.size() + 16);
-        all += "m" + std::string(as_text(plain));
-        server.c.consume(message_channel, cost);
+        EXPECT_EQ(plain.cost, plain.bytes.size() + 16);
+        EXPECT_EQ(plain.user, server.c.user(plain.channel));
+        all += told(plain.channel, plain.bytes);
+        server.c.consume(plain.channel, plain.cost);
       } else if (server.c.poll_event(e)) {
-        all += e.kind == event_kind::message ? "m" + std::string(as_text(e.bytes)) : std::to_string(static_cast<int>(e.kind));
+        all += told(e);
+        if (e.kind == event_kind::opened) server.c.set_user(e.channel, &server);
         if (e.cost != 0) server.c.consume(e.channel, e.cost);
       } else {
         break;
@@ -321,17 +332,28 @@ std::string taken_in(side& server, std::initializer_list<std::string_view> parts
   return all;
 }
 
+// What only events tell.
+std::string taken_in_events(side& server, std::string_view wire) {
+  std::string all;
+  server.c.handle_bytes(server.now, as_bytes(wire));
+  for (event e{event_kind::closed}; server.c.poll_event(e);) {
+    all += told(e);
+    if (e.cost != 0) server.c.consume(e.channel, e.cost);
+  }
+  return all;
+}
+
 TEST(connection_data, the_shortcut_for_messages_takes_what_events_would_tell_at_every_split) {
   pair whole;
   whole.settle();
-  std::string expected;
   for (int i = 0; i < 40; ++i) {
-    const std::string text = pattern(static_cast<std::size_t>(i * i) % 90);
-    ASSERT_TRUE(whole.client.c.send(message_channel, as_bytes(text)));
-    expected += "m" + text;
+    ASSERT_TRUE(whole.client.c.send(message_channel, as_bytes(pattern(static_cast<std::size_t>(i * i) % 90))));
     if (i % 10 == 5) whole.client.c.ping(whole.client.now);
   }
   const std::string wire = whole.client.take();
+  pair plain;
+  plain.settle();
+  const std::string expected = taken_in_events(plain.server, wire);
   for (std::size_t k = 0; k <= wire.size(); k += 3) {
     pair p;
     p.settle();
@@ -340,6 +362,54 @@ TEST(connection_data, the_shortcut_for_messages_takes_what_events_would_tell_at_
     EXPECT_EQ(taken_in(p.server, {all.substr(0, k), all.substr(k)}, shortcuts), expected) << k;
     EXPECT_GE(shortcuts, 39u) << "only the one that was parted goes the long way";
     EXPECT_EQ(p.server.c.stats().messages_received, 40u);
+    EXPECT_EQ(p.server.c.stats().bytes_buffered, 0u);
+  }
+}
+
+// Channels of every kind that is known, opened, written to, ended and given up among each other; ids of both forms of the header.
+TEST(connection_data, the_shortcut_for_messages_takes_what_events_would_tell_on_every_channel) {
+  settings wide;
+  wide.announced.channels_max = 4'096;
+  const auto make = [&] { return pair({}, wide); };
+  pair whole = make();
+  whole.settle();
+  std::vector<channel_id> messages, streams;
+  const auto open = [&](channel_kind kind, std::string_view first) {
+    const auto id = whole.client.c.open(whole.client.now, {.kind = kind, .operation = "x"}, as_bytes(first), end_mark::open);
+    EXPECT_TRUE(id);
+    return *id;
+  };
+  for (int i = 0; i < 4; ++i) messages.push_back(open(channel_kind::message, i % 2 == 0 ? "first" : ""));
+  for (int i = 0; i < 2; ++i) streams.push_back(open(channel_kind::stream, ""));
+  while (messages.back() <= short_field_max) messages.push_back(open(channel_kind::message, ""));
+  std::uint32_t dice = 7;
+  const auto roll = [&](std::uint32_t sides) {
+    dice = dice * 1664525 + 1013904223;
+    return (dice >> 16) % sides;
+  };
+  for (int i = 0; i < 200; ++i) {
+    const std::string text = pattern(roll(120));
+    const channel_id to = roll(3) == 0 ? messages.back() : messages[roll(4)];
+    switch (roll(12)) {
+      case 0: (void)whole.client.c.write(streams[roll(2)], as_bytes(text)); break;
+      case 1: (void)whole.client.c.send(message_channel, as_bytes(text)); break;
+      case 2: whole.client.c.ping(whole.client.now); break;
+      case 3: if (i > 150) (void)whole.client.c.finish(to); break;
+      case 4: if (i > 180) whole.client.c.reset(to, static_cast<std::uint32_t>(errc::cancelled)); break;
+      default: (void)whole.client.c.send(to, as_bytes(text)); break;
+    }
+  }
+  const std::string wire = whole.client.take();
+  pair plain = make();
+  plain.settle();
+  const std::string expected = taken_in_events(plain.server, wire);
+  for (std::size_t k = 0; k <= wire.size(); k += 37) {
+    pair p = make();
+    p.settle();
+    std::size_t shortcuts = 0;
+    const std::string_view all = wire;
+    EXPECT_EQ(taken_in(p.server, {all.substr(0, k), all.substr(k)}, shortcuts), expected) << k;
+    EXPECT_GE(shortcuts, 100u);
     EXPECT_EQ(p.server.c.stats().bytes_buffered, 0u);
   }
 }
@@ -359,6 +429,15 @@ TEST(connection_data, the_shortcut_for_messages_leaves_every_breach_to_events) {
   std::byte header[8];
   // Larger than a frame may be: 0x4001 bytes are announced.
   ends_with({reinterpret_cast<const char*>(header), put_header(header, frame_type::data, 0, message_channel, 16'385)}, tight);
+  // On a channel that nobody has opened, in either form of the header.
+  for (const channel_id nobodys : {channel_id{3}, channel_id{4'097}}) {
+    std::string frame(reinterpret_cast<const char*>(header), put_header(header, frame_type::data, 0, nobodys, 5));
+    ends_with(frame + "hello");
+  }
+  // A long header where the short one would do.
+  store_le<std::uint32_t>(header, static_cast<std::uint32_t>(frame_type::data) | 0x80 | message_channel << 8 | 5u << 20);
+  store_le<std::uint32_t>(header + 4, 0);
+  ends_with(std::string(reinterpret_cast<const char*>(header), 8) + "hello");
   // Beyond the credit of channel 1.
   pair p;
   p.settle();
@@ -369,9 +448,9 @@ TEST(connection_data, the_shortcut_for_messages_leaves_every_breach_to_events) {
     flood += pattern(4'000);
   }
   p.server.c.handle_bytes(p.server.now, as_bytes(flood));
-  byte_view plain;
+  plain_message plain;
   std::uint32_t taken = 0;
-  while (const std::uint32_t cost = p.server.c.poll_message(plain)) taken += cost;
+  while (p.server.c.poll_message(plain)) taken += plain.cost;
   EXPECT_LE(taken, window);
   EXPECT_GT(taken, window - 4'016);
   p.server.drain();

@@ -63,4 +63,13 @@ void operator delete(void* memory) noexcept {
   if (!hawser::test::is_guarded(memory)) std::free(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  hawser::test::allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* own = hawser::test::guarded(bytes)) return own;
+  const auto unit = static_cast<std::size_t>(alignment);
+  if (void* memory = std::aligned_alloc(unit, (bytes + unit - 1) / unit * unit)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory, std::align_val_t) noexcept { operator delete(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { operator delete(memory); }
 #endif
