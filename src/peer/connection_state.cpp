@@ -372,8 +372,7 @@ endpoint peer_connection::local() const { return remains_ ? remains_->local : se
 endpoint peer_connection::remote() const { return remains_ ? remains_->remote : self_ ? endpoint() : link_.remote(); }
 
 std::size_t peer_connection::message_bytes_max() const noexcept {
-  const proto::remote_hello* hello = wire_ ? wire_->hello() : nullptr;
-  return hello ? hello->announced.message_bytes_max : 0;
+  return wire_ ? wire_->message_bytes_max() : 0;
 }
 
 connection_statistics peer_connection::statistics() const {

@@ -78,6 +78,7 @@ void peer_connection::on_hello() {
   }
   if (side_ == proto::role::client) on_dialled_hello();
   else on_accepted_hello();
+  if (!torn_) wire_->forget_hello();
 }
 
 void peer_connection::on_dialled_hello() {

@@ -72,14 +72,14 @@ std::uint16_t alias_sender::table::add(std::string_view operation, std::uint32_t
   return alias;
 }
 
-alias_sender::alias_sender(std::uint64_t seed) noexcept : seed_(seed) {}
+alias_sender::alias_sender() noexcept = default;
 alias_sender::~alias_sender() = default;
 
-alias_sender::choice alias_sender::choose(std::string_view operation) {
+alias_sender::choice alias_sender::choose(std::string_view operation, std::uint16_t slots, std::uint64_t seed) {
   HAWSER_EXPECTS(!operation.empty() && operation.size() <= 255, "an operation has 1-255 bytes");
-  if (slots_ == 0) return {0, 0};
+  if (slots == 0) return {0, 0};
   if (const std::uint16_t alias = newest(operation); alias != 0) return {alias, 0};
-  const auto hash = static_cast<std::uint32_t>(keyed_hash(operation, seed_));
+  const auto hash = static_cast<std::uint32_t>(keyed_hash(operation, seed));
   if (!table_) {
     table_ = std::make_unique<table>();
     table_->places.assign(16, 0);
@@ -88,7 +88,7 @@ alias_sender::choice alias_sender::choose(std::string_view operation) {
     table_->newest = alias;
     return {alias, 0};
   }
-  if (table_->names.size() >= slots_) return {0, 0};
+  if (table_->names.size() >= slots) return {0, 0};
   return {0, table_->add(operation, hash)};
 }
 
@@ -106,11 +106,11 @@ struct alias_receiver::table {
   std::vector<std::string> names;        // alias - 1; empty: not assigned
 };
 
-alias_receiver::alias_receiver(std::uint16_t slots) noexcept : slots_(slots) {}
+alias_receiver::alias_receiver() noexcept = default;
 alias_receiver::~alias_receiver() = default;
 
-void alias_receiver::assign(std::uint16_t alias, std::string_view operation) {
-  HAWSER_EXPECTS(alias >= 1 && alias <= slots_, "an alias beyond the announced slots");
+void alias_receiver::assign(std::uint16_t alias, std::string_view operation, std::uint16_t slots) {
+  HAWSER_EXPECTS(alias >= 1 && alias <= slots, "an alias beyond the announced slots");
   if (!table_) table_ = std::make_unique<table>();
   if (table_->names.size() < alias) table_->names.resize(alias);
   table_->names[alias - 1u].assign(operation);

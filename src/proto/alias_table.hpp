@@ -16,14 +16,10 @@ namespace hawser::inline v0::proto {
 // are used up; later names travel as literals each time (nothing is ever evicted, so no pattern of calls can thrash the table).
 class alias_sender {
  public:
-  // seed: keys the hash, so that names chosen by others cannot be made to collide.
-  explicit alias_sender(std::uint64_t seed) noexcept;
+  alias_sender() noexcept;
   ~alias_sender();
   alias_sender(const alias_sender&) = delete;
   alias_sender& operator=(const alias_sender&) = delete;
-
-  // How many the peer announced; 0 (nothing is assigned) until its HELLO is here.
-  void set_slots(std::uint16_t slots) noexcept { slots_ = slots; }
 
   struct choice {
     std::uint16_t alias;      // send this instead of the name; 0: send the name
@@ -31,7 +27,9 @@ class alias_sender {
   };
   // Decides how `operation` (1-255 bytes) travels in an OPEN that is framed now. The table assumes that the OPEN goes out, and
   // before any later one: call it when the frame is written, not when the call is queued.
-  choice choose(std::string_view operation);
+  // slots: how many the peer announced; 0 (nothing is assigned) until its HELLO is here. seed: keys the hash, so that names chosen by
+  // others cannot be made to collide; always the same.
+  choice choose(std::string_view operation, std::uint16_t slots, std::uint64_t seed);
   // The alias of `operation` when it is what choose() was asked for last, and the peer knows it; else 0. Changes nothing.
   std::uint16_t newest(std::string_view operation) const noexcept {
     return table_ && table_->newest != 0 && table_->newest_text() == operation ? table_->newest : std::uint16_t{0};
@@ -60,20 +58,18 @@ class alias_sender {
     std::uint16_t add(std::string_view operation, std::uint32_t hash);
   };
   std::unique_ptr<table> table_;
-  std::uint64_t seed_;
-  std::uint16_t slots_ = 0;
 };
 
 // The acceptor's side: alias to name. Memory is at most about 320 bytes per slot.
 class alias_receiver {
  public:
-  explicit alias_receiver(std::uint16_t slots) noexcept;
+  alias_receiver() noexcept;
   ~alias_receiver();
   alias_receiver(const alias_receiver&) = delete;
   alias_receiver& operator=(const alias_receiver&) = delete;
 
   // Remembers, or replaces. alias is 1 .. slots (parse_open_block has checked it).
-  void assign(std::uint16_t alias, std::string_view operation);
+  void assign(std::uint16_t alias, std::string_view operation, std::uint16_t slots);
   // Empty when nothing is assigned (errc::protocol). Valid until the next assign().
   std::string_view find(std::uint64_t alias) const noexcept;
   std::size_t memory_bytes() const noexcept;
@@ -81,7 +77,6 @@ class alias_receiver {
  private:
   struct table;
   std::unique_ptr<table> table_;
-  std::uint16_t slots_;
 };
 
 // The hash of alias_sender: not for untrusted long input, but keyed.

@@ -19,7 +19,7 @@ constexpr duration measurement_gap = 100ms;
 }  // namespace
 
 keepalive::keepalive(role side, std::uint64_t secret, instant now) noexcept
-    : received_(now), sent_(now), last_asked_(now), secret_(secret), client_(side == role::client) {}
+    : received_(now), sent_(now), last_asked_(now), client_(side == role::client), secret_(secret) {}
 
 void keepalive::set_idle_timeout(std::uint32_t ours_ms, std::uint32_t theirs_ms) noexcept {
   idle_ms_ = ours_ms == 0 ? theirs_ms : theirs_ms == 0 ? ours_ms : std::min(ours_ms, theirs_ms);

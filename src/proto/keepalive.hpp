@@ -51,6 +51,8 @@ class keepalive {
   // The least ever seen: the line without queues. 0: not known yet.
   duration shortest_round_trip() const noexcept { return std::chrono::microseconds(shortest_us_); }
 
+  std::uint64_t secret() const noexcept { return secret_; }
+
   static constexpr std::uint8_t slots = 4;
 
  private:
@@ -58,18 +60,20 @@ class keepalive {
   instant ping_due() const noexcept;
   std::uint64_t payload_of(std::uint32_t number) const noexcept;
 
+  // what every frame touches, and every question for the next time-out
   instant received_;
   instant sent_;
   instant last_asked_;
-  std::uint64_t secret_;
-  std::array<std::uint32_t, slots> asked_us_{};   // when each unanswered ping left, in microseconds modulo 2^32
-  std::uint32_t round_trip_us_ = 0;
-  std::uint32_t shortest_us_ = 0;
   std::uint32_t idle_ms_ = 0;
-  std::uint32_t oldest_ = 0;                      // number of the oldest unanswered ping
   std::uint8_t in_flight_ = 0;
   std::uint8_t in_flight_max_ = slots;
   bool client_;
+  // what pings touch
+  std::uint32_t round_trip_us_ = 0;
+  std::uint32_t shortest_us_ = 0;
+  std::uint64_t secret_;
+  std::array<std::uint32_t, slots> asked_us_{};   // when each unanswered ping left, in microseconds modulo 2^32
+  std::uint32_t oldest_ = 0;                      // number of the oldest unanswered ping
 };
 static_assert(sizeof(keepalive) <= 72);
 

@@ -184,7 +184,10 @@ class HAWSER_API connection {
   void go_away(instant now, std::uint32_t code, duration drain, std::string_view reason = {});
   bool ready() const noexcept;                                     // both HELLOs are through
   bool over() const noexcept;                                      // closed was or will be the next event
-  const remote_hello* hello() const noexcept;                      // nullptr before it arrived
+  const remote_hello* hello() const noexcept;                      // nullptr before it arrived, and after forget_hello()
+  // Nobody will ask for hello() any more: gives its memory back. No effect before ready().
+  void forget_hello() noexcept;
+  std::size_t message_bytes_max() const noexcept;                  // what the peer takes as one message; 0 before its HELLO arrived
   std::size_t open_channels() const noexcept;
 
   struct statistics {

@@ -72,7 +72,7 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
   const bool at_once = cost == 0 ? may_send_free(of, frame_bytes) : may_send_now(of, cost, frame_bytes);
   if (at_once && block.alias == 0 && !options.operation.empty()) {
     // Only an OPEN that goes out now may assign: no later one can overtake it.
-    const alias_sender::choice choice = aliases_out.choose(options.operation);
+    const alias_sender::choice choice = aliases_out.choose(options.operation, peer_alias_slots, pulse.secret());
     block.alias = choice.alias;
     block.assign = choice.assign;
   }

@@ -28,7 +28,7 @@ instant connection::poll_timeout() const noexcept { return parts_->poll_timeout(
 instant connection::receive_after() const noexcept {
   parts& p = *parts_;
   if (p.over) return p.now;
-  if (!p.greeted && p.held.size() >= held_bytes_max) return never;
+  if (!p.greeted && p.shake && p.shake->held.size() >= held_bytes_max) return never;
   if (!p.with.abuse_buckets) return p.now;
   return p.with.abuse_buckets ? after(p.now, p.meter.debt(to_bucket_time(p.now))) : p.now;
 }
@@ -39,12 +39,16 @@ void connection::parts::end(std::uint32_t code) noexcept {
   over = true;
   closed_code = code;
   in = {};
-  in_after = {};
-  stitch = chunk();
-  held = chunk();
+  if (rare) {
+    rare->in_after = {};
+    rare->stitch = chunk();
+  }
   first_dirty = nullptr;
   connection_writable = false;
-  shake.reset();
+  if (shake) {
+    shake->held = chunk();
+    shake->greeting = {};
+  }
   const auto drop = [&](channel& each) {
     queue.discard(each);
     if (each.incoming) assembly::drop(each.incoming);
@@ -55,7 +59,7 @@ void connection::parts::end(std::uint32_t code) noexcept {
   table.for_each([&](channel& each) {
     drop(each);
     if (is_free(each.state)) return;
-    const bool unheard = each.has(channel_flag::open_due) || (is_own(each.state) && each.open_number > opens_processed);
+    const bool unheard = each.has(channel_flag::open_due) || (is_own(each.state) && rare && each.open_number > rare->opens_processed);
     if (!each.has(channel_flag::forgotten | channel_flag::reset_received | channel_flag::reset_event)) {
       each.clear(channel_flag::finished_event);
       each.code_reset = static_cast<std::uint32_t>(unheard ? errc::refused : errc::connection_lost);
@@ -87,12 +91,13 @@ void connection::parts::go_away(std::uint32_t code, duration drain, std::string_
     return;
   }
   const instant until = after(now, drain);
-  if (go_away_sent && until >= drain_at) return;
-  drain_at = std::min(drain_at, until);
+  rarity& soon = need_rare();
+  if (go_away_sent && until >= soon.drain_at) return;
+  soon.drain_at = std::min(soon.drain_at, until);
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(drain).count();
-  drain_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 0, UINT32_MAX));
+  soon.drain_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 0, UINT32_MAX));
   go_away_due = true;
-  go_away_reason = reason;
+  soon.go_away_reason = reason;
   if (!go_away_sent) {
     go_away_sent = true;
     // Plain messages end with what is queued: so the peer knows when it has everything.
@@ -105,7 +110,7 @@ void connection::parts::go_away(std::uint32_t code, duration drain, std::string_
 // The peer wants to end, and nothing is left to do: then this side ends first, and says so with its last frame. Not in the middle of an
 // input: an OPEN that waited when the peer said GOAWAY may come behind it, and behind the FIN of channel 1.
 void connection::parts::check_drained() {
-  if (!in.empty() || !in_after.empty() || reading != stage::header || stash_size != 0) return;
+  if (!in.empty() || (rare && !rare->in_after.empty()) || reading != stage::header || stash_size != 0) return;
   if (!go_away_here || over || table.open_count() != 0 || queue.queued_bytes() != 0 || first_dirty || go_away_due) return;
   channel& plain = table.plain();
   if (can_receive(plain.state) || !out.has_slots() || plain.queue) return;
@@ -128,7 +133,7 @@ void connection::parts::handle_timeout() {
     fail(errc::stalled);
     return;
   }
-  if (now >= drain_at) {
+  if (rare && now >= rare->drain_at) {
     end(0);
     return;
   }
@@ -182,7 +187,8 @@ void connection::parts::handle_stalls() {
 instant connection::parts::poll_timeout() const noexcept {
   if (has_events()) return now;
   if (over) return never;
-  instant next = std::min({handshake_at, frame_at, drain_at, deadline_at});
+  instant next = std::min({handshake_at, frame_at, deadline_at});
+  if (rare) next = std::min(next, rare->drain_at);
   if (ready()) next = std::min(next, quiet_ping_due ? pulse.idle_due() : pulse.poll_timeout());
   if (with.stall_timeout != duration::max() && queue.queued_bytes() != 0) next = std::min(next, stall_at == never ? after(now, with.stall_timeout / 4) : stall_at);
   return next;

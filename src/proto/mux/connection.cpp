@@ -16,21 +16,17 @@ connection::parts::parts(role side_, const settings& with_, const identity& who,
       now(now_),
       side(side_),
       out(pool_),
-      queue(pool_),
       table(side_, with_.announced.channels_max, floor_limits().channels_max),
       received(with_.announced.connection_credit, with_.receive_bytes_max),
-      budget(with_.reassembly_bytes_max, with_.announced.message_bytes_max),
-      aliases_out(seed),
-      aliases_in(with_.announced.alias_slots),
-      meter(with_.announced.channels_max, to_bucket_time(now_)),
+      queue(pool_),
       pulse(side_, seed * 0x9e3779b97f4a7c15u + 1, now_),
+      meter(with_.announced.channels_max, to_bucket_time(now_)),
       shake(std::make_unique<handshake>()) {
-  static_assert(sizeof(void*) != 8 || sizeof(parts) <= 1072, "what an idle connection costs: say why before raising it");
+  static_assert(sizeof(void*) != 8 || sizeof(parts) <= 848, "what an idle connection costs: say why before raising it");
   HAWSER_EXPECTS(check_limits(with.announced) == errc{}, "limits outside of what HELLO may announce");
   HAWSER_EXPECTS(with.announced.pings_in_flight_max <= pings_answered_max, "more unanswered pings than a connection remembers");
   HAWSER_EXPECTS(check_identity(who) == errc{}, "an identity that HELLO cannot carry");
   const limits floor = floor_limits();
-  peer_frame_bytes_max = floor.frame_bytes_max;
   peer_channel_credit = floor.channel_credit;
   peer_message_bytes_max = floor.message_bytes_max;
   peer_open_block_bytes_max = floor.open_block_bytes_max;
@@ -42,11 +38,19 @@ connection::parts::parts(role side_, const settings& with_, const identity& who,
   plain.out = send_credit(floor.channel_credit);
 
   shake->application = who.application;
-  shake->greeting.resize(preface_bytes + header_bytes_max + hello_payload_size(with.announced, who, seed));
-  const std::size_t head = put_preface(shake->greeting.data(), {version_newest, version_oldest});
-  shake->greeting.resize(head + put_hello(shake->greeting.data() + head, with.announced, who, seed));
   handshake_at = after(now, with.handshake_timeout);
-  if (side == role::client) emit_greeting();
+  const auto put_greeting = [&](std::byte* at) {
+    const std::size_t head = put_preface(at, {version_newest, version_oldest});
+    return head + put_hello(at + head, with.announced, who, seed);
+  };
+  const std::size_t most = preface_bytes + header_bytes_max + hello_payload_size(with.announced, who, seed);
+  if (server()) {
+    shake->greeting.resize(most);
+    shake->greeting.resize(put_greeting(shake->greeting.data()));
+  } else {
+    out.wrote(put_greeting(out.reserve(most)));
+    greeted = true;
+  }
 }
 
 connection::parts::~parts() {
@@ -56,6 +60,20 @@ connection::parts::~parts() {
   };
   table.for_each(drop);
   drop(table.plain());
+  if (rare) free_rare();
+}
+
+rarity& connection::parts::make_rare() {
+  chunk room = pool.allocate(sizeof(rarity));
+  rare = new (room.mutable_data()) rarity(with);
+  rare->self = std::move(room);
+  return *rare;
+}
+
+void connection::parts::free_rare() noexcept {
+  const chunk room = std::move(rare->self);
+  rare->~rarity();
+  rare = nullptr;
 }
 
 connection::connection(role side, const settings& with, const identity& who, buffer_pool& pool, instant now, std::uint64_t seed)
@@ -70,9 +88,7 @@ void connection::accept(instant now) {
   if (p.over || p.greeted) return;
   HAWSER_EXPECTS(p.server() && p.hello_here, "accept() without a hello event");
   p.emit_greeting();
-  p.shake.reset();
-  if (p.held.empty()) return;
-  p.replay(std::move(p.held));
+  if (!p.shake->held.empty()) p.replay(std::move(p.shake->held));
 }
 
 void connection::refuse(errc code, std::string_view reason) {
@@ -93,7 +109,11 @@ void connection::go_away(instant now, std::uint32_t code, duration drain, std::s
 }
 bool connection::ready() const noexcept { return parts_->ready(); }
 bool connection::over() const noexcept { return parts_->over; }
-const remote_hello* connection::hello() const noexcept { return parts_->remote ? &parts_->remote->hello : nullptr; }
+const remote_hello* connection::hello() const noexcept { return parts_->shake && parts_->hello_here ? &parts_->shake->hello : nullptr; }
+std::size_t connection::message_bytes_max() const noexcept { return parts_->hello_here ? parts_->peer_message_bytes_max : 0; }
+void connection::forget_hello() noexcept {
+  if (parts_->ready()) parts_->shake.reset();
+}
 std::size_t connection::open_channels() const noexcept { return parts_->table.open_count(); }
 
 connection::statistics connection::stats() const noexcept {

@@ -35,18 +35,15 @@ connection::parts::progress connection::parts::handle_control(byte_view payload,
 }
 
 connection::parts::progress connection::parts::handle_hello(byte_view payload, event& to) {
-  auto theirs = std::make_unique<remote_side>();
-  theirs->payload = std::make_unique<std::byte[]>(payload.size());
-  if (!payload.empty()) std::memcpy(theirs->payload.get(), payload.data(), payload.size());
-  remote_hello& hello = theirs->hello;
-  if (const errc wrong = parse_hello({theirs->payload.get(), payload.size()}, hello); wrong != errc{}) return fail(wrong);
+  shake->payload = std::make_unique<std::byte[]>(payload.size());
+  if (!payload.empty()) std::memcpy(shake->payload.get(), payload.data(), payload.size());
+  remote_hello& hello = shake->hello;
+  if (const errc wrong = parse_hello({shake->payload.get(), payload.size()}, hello); wrong != errc{}) return fail(wrong);
   hello.version = common_version({version_newest, version_oldest}, shake->theirs);
   if (hello.application != shake->application) return fail(errc::application_tag);
-  remote = std::move(theirs);
   hello_here = true;
 
   const limits& l = hello.announced;
-  peer_frame_bytes_max = l.frame_bytes_max;
   peer_message_bytes_max = l.message_bytes_max;
   peer_open_block_bytes_max = l.open_block_bytes_max;
   const limits floor = floor_limits();
@@ -65,11 +62,10 @@ connection::parts::progress connection::parts::handle_hello(byte_view payload, e
   // No frame is larger than half a window: it fits as soon as the peer has granted.
   frame_bytes_max = std::min({l.frame_bytes_max, l.channel_credit / 2 - frame_cost, l.connection_credit / 2 - frame_cost});
   table.set_own_limit(l.channels_max);
-  aliases_out.set_slots(l.alias_slots);
+  peer_alias_slots = l.alias_slots;
   pulse.set_idle_timeout(with.announced.idle_timeout_ms, l.idle_timeout_ms);
   pulse.set_in_flight_max(l.pings_in_flight_max);
   handshake_at = never;
-  if (!server()) shake.reset();
   to = event{};
   to.kind = event_kind::hello;
   to.text = hello.name;
@@ -92,7 +88,7 @@ connection::parts::progress connection::parts::handle_open(byte_view available, 
     operation = aliases_in.find(block.alias);
     if (operation.empty()) return fail(errc::protocol);
   } else if (block.assign != 0) {
-    aliases_in.assign(block.assign, block.operation);
+    aliases_in.assign(block.assign, block.operation, with.announced.alias_slots);
   }
   channel* opened = table.open_peers(frame.channel);
   if (!opened) return fail(errc::protocol);
@@ -120,7 +116,8 @@ connection::parts::progress connection::parts::handle_open(byte_view available, 
     return progress::nothing;
   }
 
-  remote_open& open = remote->open;
+  if (!opening) opening = std::make_unique<remote_open>();
+  remote_open& open = *opening;
   open = remote_open{.kind = of.kind, .operation = operation, .deadline = {}, .urgency = of.urgency, .meta = block.meta};
   if (block.deadline_ms) {
     open.deadline = deadline_from_wire(*block.deadline_ms);
@@ -267,7 +264,8 @@ connection::parts::progress connection::parts::handle_ping(byte_view payload, ev
   meter.control_received(to_bucket_time(now));
   meter_touched = true;
   if (pongs_due >= with.announced.pings_in_flight_max) return fail(errc::protocol);
-  pongs[pongs_due++] = bits;
+  need_rare().pongs[pongs_due] = bits;
+  ++pongs_due;
   return progress::nothing;
 }
 
@@ -278,13 +276,14 @@ connection::parts::progress connection::parts::handle_go_away(byte_view payload,
   meter_touched = true;
   const bool again = go_away_here;
   go_away_here = true;
-  opens_processed = said.opens_accepted;
+  rarity& end_near = need_rare();
+  end_near.opens_processed = said.opens_accepted;
   if (said.code != 0) {
     end(code_from_wire(said.code));
   } else if (!hello_here) {
     end(static_cast<std::uint32_t>(errc::refused));
   } else {
-    drain_at = std::min(drain_at, after(now, std::chrono::milliseconds(said.drain_ms)));
+    end_near.drain_at = std::min(end_near.drain_at, after(now, std::chrono::milliseconds(said.drain_ms)));
     if (again) return progress::nothing;
   }
   to = event{};

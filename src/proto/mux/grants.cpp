@@ -123,7 +123,7 @@ void connection::parts::seek_budget(channel& of) {
 void connection::parts::enter_budget(channel& of) {
   if (of.has(channel_flag::waits_budget)) return;
   if (!of.has(channel_flag::places_budget)) {
-    if (!budget.enter(of.id)) {
+    if (!need_rare().budget.enter(of.id)) {
       of.set(channel_flag::waits_budget);
       check_channel_credit(of);
       return;
@@ -155,11 +155,11 @@ void connection::parts::grant_from_budget(channel& of) {
 void connection::parts::leave_budget(channel& of) {
   if (of.has(channel_flag::waits_budget)) {
     of.clear(channel_flag::waits_budget);
-    budget.forget(of.id);
+    if (rare) rare->budget.forget(of.id);
   }
   if (!of.has(channel_flag::places_budget)) return;
   of.clear(channel_flag::places_budget);
-  channel* next = table.find(budget.leave());
+  channel* next = rare ? table.find(rare->budget.leave()) : nullptr;
   if (!next) return;
   next->clear(channel_flag::waits_budget);
   next->set(channel_flag::places_budget);

@@ -54,18 +54,34 @@ struct assembly {
   }
 };
 
-// Only until both sides are through the handshake.
+// Of the beginning, and what the peer said in its HELLO for as long as somebody may ask (forget_hello()).
 struct handshake {
-  std::vector<std::byte> greeting;       // preface and HELLO
+  std::vector<std::byte> greeting;       // preface and HELLO, until they are framed
   std::string application;
   preface theirs{};
+  chunk held;                            // what came before accept()
+  remote_hello hello;                    // its views point into `payload`
+  std::unique_ptr<std::byte[]> payload;
 };
 
-// What the peer said in its HELLO; the views point into `payload`.
-struct remote_side {
-  remote_hello hello;
-  std::unique_ptr<std::byte[]> payload;
-  remote_open open{};                    // of the last `opened` event
+// What a connection has only at times: made in a small buffer when it is needed, gone as soon as it is not.
+struct rarity {
+  explicit rarity(const settings& with) noexcept : budget(with.reassembly_bytes_max, with.announced.message_bytes_max) {}
+
+  chunk self;                            // the buffer
+  chunk stitch;                          // an incomplete control frame
+  chunk replayed;                        // what `in` points into while `replaying`
+  byte_view in_after;                    // follows `in` when that is a replay
+  instant drain_at = never;
+  std::uint64_t opens_processed = UINT64_MAX;   // by the peer, as its GOAWAY says
+  std::array<std::uint64_t, pings_answered_max> pongs{};
+  std::string go_away_reason;
+  reassembly_budget budget;
+  std::uint32_t drain_ms = 0;
+
+  bool is_needed() const noexcept {
+    return stitch.capacity() != 0 || replayed.capacity() != 0 || drain_at != never || budget.taken() != 0 || opens_processed != UINT64_MAX;
+  }
 };
 
 // A code as the application sees it: 0 is an orderly end, what the wire does not define is internal.
@@ -106,7 +122,7 @@ struct connection::parts final : mux::commit_observer {
   progress end_data(channel& of, event& to, progress so_far);
   void drop_assembly(channel& of);
   progress hold_back();
-  void replay(chunk bytes) noexcept;
+  void replay(chunk bytes);
   // The channel that a frame of the peer may name. One whose OPEN still waits here is free as far as the peer knows.
   channel* heard(channel_id id) noexcept {
     channel* of = table.find(id);
@@ -193,88 +209,85 @@ struct connection::parts final : mux::commit_observer {
   instant poll_timeout() const noexcept;
   bool has_events() const noexcept { return first_event || connection_writable || (over && !closed_told); }
 
+  rarity& need_rare() { return rare ? *rare : make_rare(); }
+  rarity& make_rare();
+  void free_rare() noexcept;
+  void drop_rare() noexcept {
+    if (rare && pongs_due == 0 && !rare->is_needed()) [[unlikely]] free_rare();
+  }
+
   bool server() const noexcept { return side == role::server; }
   // Frames of ours may go: the greeting is out.
   bool started() const noexcept { return greeted; }
   bool ready() const noexcept { return hello_here && greeted; }
 
+  // What every message touches comes first, in about the order in which it does: one that was silent for long costs as many misses of
+  // the cache as there are lines.
   const settings& with;
   buffer_pool& pool;
   instant now;
 
-  // phase
-  role side;
-  bool greeted = false;              // our preface and HELLO are in the outbox
-  bool preface_here = false;
-  bool hello_here = false;
-  bool over = false;
-  bool closed_told = false;
-  bool go_away_sent = false;
-  bool go_away_due = false;
-  bool go_away_here = false;
-  bool connection_writable = false;      // event to report
-  bool wants_connection_writable = false;
-  bool commit_was_full = false;
-  bool meter_touched = false;
-  bool replaying = false;
-  bool first_part = false;           // of the DATA frame under way
-  stage reading = stage::preface;
-  std::uint8_t stash_size = 0;
-  std::uint8_t pings_due = 0;        // asked for by ping()
-  std::uint8_t ping_kinds = 0;       // unanswered pings, oldest first: 1 = its answer is an event
-  bool quiet_ping_due = false;       // for liveness or a measurement
-  std::uint8_t pongs_due = 0;
-  channel_id refused_first = 0;      // for want of room in the connection, since that was told writable last
-  std::uint32_t closed_code = 0;
-  std::uint64_t opens_processed = UINT64_MAX;   // by the peer, as its GOAWAY says
-
   // input
   byte_view in;
-  byte_view in_after;                // follows `in` when that is a replay
-  std::array<std::byte, 8> stash{};  // an incomplete header or preface
+  stage reading = stage::preface;
+  std::uint8_t stash_size = 0;
+  role side;
+  std::uint8_t pongs_due = 0;
+  std::uint8_t pings_due = 0;        // asked for by ping()
+  std::uint8_t ping_kinds = 0;       // unanswered pings, oldest first: 1 = its answer is an event
+  bool greeted : 1 = false;          // our preface and HELLO are in the outbox
+  bool preface_here : 1 = false;
+  bool hello_here : 1 = false;
+  bool over : 1 = false;
+  bool closed_told : 1 = false;
+  bool replaying : 1 = false;
+  bool first_part : 1 = false;       // of the DATA frame under way
+  bool meter_touched : 1 = false;
+  bool go_away_sent : 1 = false;
+  bool go_away_due : 1 = false;
+  bool go_away_here : 1 = false;
+  bool connection_writable : 1 = false;      // event to report
+  bool wants_connection_writable : 1 = false;
+  bool commit_was_full : 1 = false;
+  bool quiet_ping_due : 1 = false;   // for liveness or a measurement
+  channel* first_event = nullptr;
   frame_header frame{};
   std::uint32_t left = 0;            // payload of the DATA frame that is still to come
-  chunk stitch;                      // an incomplete control frame
+  instant frame_at = never;          // the frame under way must be complete
+  instant deadline_at = never;       // no channel's deadline is earlier
   chunk lent;                        // what the last event points into
-  chunk replayed;                    // what `in` points into while `replaying`
-  chunk held;                        // what came before accept()
 
   // output
-  mux::outbox out;
-  mux::send_queue queue;
   channel* first_dirty = nullptr;
-  channel* last_dirty = nullptr;
-  channel* first_event = nullptr;
-  channel* last_event = nullptr;
   std::uint32_t frame_bytes_max = 0;       // payload of a frame that we make
-  std::uint32_t peer_frame_bytes_max = 0;
-  std::uint32_t peer_channel_credit = 0;
   std::uint32_t peer_message_bytes_max = 0;
-  std::uint32_t peer_open_block_bytes_max = 0;
+  mux::outbox out;
 
   channel_table table;
   recv_ledger received;
-  reassembly_budget budget;
+  mux::send_queue queue;
+  std::uint64_t bytes_received = 0, bytes_sent = 0, messages_received = 0, messages_sent = 0, frames_received = 0;
+  keepalive pulse;
+  abuse_meter meter;
+
+  // what a message does not touch
+  std::uint32_t peer_channel_credit = 0;
+  std::uint16_t peer_open_block_bytes_max = 0;
+  std::uint16_t peer_alias_slots = 0;
+  std::array<std::byte, 8> stash{};  // an incomplete header or preface
+  channel* last_dirty = nullptr;
+  channel* last_event = nullptr;
   std::uint32_t widened[2] = {};     // all windows of channels beyond what was announced: of bytes, of messages
+  channel_id refused_first = 0;      // for want of room in the connection, since that was told writable last
+  std::uint32_t closed_code = 0;
+  std::unique_ptr<handshake> shake;
+  rarity* rare = nullptr;
+  std::unique_ptr<remote_open> opening;    // of the last `opened` event; kept for the next one
   alias_sender aliases_out;
   alias_receiver aliases_in;
-  abuse_meter meter;
-  keepalive pulse;
-  std::unique_ptr<handshake> shake;
-  std::unique_ptr<remote_side> remote;
-  std::array<std::uint64_t, pings_answered_max> pongs{};
-  std::string go_away_reason;
-  std::uint32_t drain_ms = 0;
-
-  // timers
   instant handshake_at = never;
-  instant frame_at = never;          // the frame under way must be complete
-  instant drain_at = never;
-  instant deadline_at = never;       // no channel's deadline is earlier
   instant stall_at = never;
-
-  std::uint64_t bytes_received = 0, bytes_sent = 0, messages_received = 0, messages_sent = 0;
-  std::uint64_t opens_received = 0, opens_sent = 0, frames_received = 0, opens_accepted = 0;
+  std::uint64_t opens_received = 0, opens_sent = 0, opens_accepted = 0;
 };
 
 }  // namespace hawser::inline v0::proto

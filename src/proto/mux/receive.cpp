@@ -51,7 +51,10 @@ bool connection::poll_first(event& out) {
 
 bool connection::event_due() const noexcept { return parts_->has_events(); }
 
-std::size_t connection::unparsed_bytes() const noexcept { return parts_->in.size() + parts_->in_after.size(); }
+std::size_t connection::unparsed_bytes() const noexcept {
+  const std::size_t after = parts_->rare ? parts_->rare->in_after.size() : 0;
+  return parts_->in.size() + after;
+}
 
 // Whatever is not the plain case is left to poll_event(), which finds everything as it was.
 std::uint32_t connection::poll_message(byte_view& out) {
@@ -86,7 +89,7 @@ bool connection::parts::poll_event(event& to) {
   for (;;) {
     if ((first_event || connection_writable) && next_notification(to)) return true;
     if (over) [[unlikely]] {
-      replayed = chunk();
+      if (rare) free_rare();
       if (closed_told) return false;
       closed_told = true;
       to = event{};
@@ -110,8 +113,8 @@ connection::parts::progress connection::parts::parse(event& to) {
   if (in.empty() && (reading != stage::data || left != 0)) {
     if (replaying) {
       replaying = false;
-      replayed = chunk();
-      in = std::exchange(in_after, {});
+      rare->replayed = chunk();
+      in = std::exchange(rare->in_after, {});
       if (!in.empty()) return progress::nothing;
     }
     if (meter_touched) {
@@ -123,6 +126,7 @@ connection::parts::progress connection::parts::parse(event& to) {
     } else if (frame_at == never && reading != stage::preface) {
       frame_at = after(now, with.frame_timeout);
     }
+    drop_rare();
     return progress::starved;
   }
   switch (reading) {
@@ -215,7 +219,7 @@ connection::parts::progress connection::parts::begin_frame(event& to) {
     return handle_control(payload, to);
   }
   left = static_cast<std::uint32_t>(need);
-  stitch = pool.allocate(need);
+  need_rare().stitch = pool.allocate(need);
   reading = stage::gather;
   return progress::nothing;
 }
@@ -223,8 +227,9 @@ connection::parts::progress connection::parts::begin_frame(event& to) {
 connection::parts::progress connection::parts::parse_gather(event& to) {
   const std::size_t count = std::min<std::size_t>(left, in.size());
   left -= static_cast<std::uint32_t>(count);
-  const bool skipped = stitch.capacity() == 0;
+  const bool skipped = !rare || rare->stitch.capacity() == 0;
   if (!skipped) {
+    chunk& stitch = rare->stitch;
     std::memcpy(stitch.mutable_data() + stitch.size(), in.data(), count);
     stitch.grow(count);
   }
@@ -233,20 +238,21 @@ connection::parts::progress connection::parts::parse_gather(event& to) {
   reading = stage::header;
   if (skipped) return progress::nothing;
   if (frame.type != frame_type::open) {
-    lent = std::move(stitch);
+    lent = std::move(rare->stitch);
     return handle_control(lent.view(), to);
   }
   // What follows the open block in the copy is parsed before the rest of the span.
-  replay(std::move(stitch));
+  replay(std::move(rare->stitch));
   return handle_open(in, to);
 }
 
 // Parses these bytes in front of what is left of the span. They stay where they are until the last of them is parsed.
-void connection::parts::replay(chunk bytes) noexcept {
+void connection::parts::replay(chunk bytes) {
   HAWSER_EXPECTS(!replaying, "a replay within a replay");
-  replayed = std::move(bytes);
-  in_after = in;
-  in = replayed.view();
+  rarity& again = need_rare();
+  again.replayed = std::move(bytes);
+  again.in_after = in;
+  in = again.replayed.view();
   replaying = true;
 }
 
@@ -438,6 +444,7 @@ void connection::parts::drop_assembly(channel& of) {
 
 // What the peer sent with its HELLO waits until accept().
 connection::parts::progress connection::parts::hold_back() {
+  chunk& held = shake->held;
   if (held.size() >= held_bytes_max) return fail(errc::flow_control);
   if (held.capacity() == 0) held = pool.allocate(in.size());
   if (held.room() < in.size()) {

@@ -30,6 +30,7 @@ std::size_t connection::poll_transmit(instant now, chain& out, std::size_t max_b
     p.bytes_sent += moved;
   }
   p.check_drained();
+  p.drop_rare();
   return moved;
 }
 
@@ -80,10 +81,11 @@ void connection::parts::put_control() {
   const auto may_go_on = [&] { return out.has_slots() && out.end() - begin < control_bytes_per_turn; };
   if (go_away_due && may_go_on()) {
     go_away_due = false;
-    out.wrote(put_go_away(out.reserve(go_away_frame_bytes_max), 0, drain_ms, opens_accepted, go_away_reason));
-    go_away_reason = {};
+    out.wrote(put_go_away(out.reserve(go_away_frame_bytes_max), 0, rare->drain_ms, opens_accepted, rare->go_away_reason));
+    rare->go_away_reason = {};
   }
   while (pongs_due != 0 && may_go_on()) {
+    std::array<std::uint64_t, pings_answered_max>& pongs = rare->pongs;
     out.wrote(put_ping(out.reserve(ping_frame_bytes), ping_kind::answer, pongs[0]));
     --pongs_due;
     std::copy(pongs.begin() + 1, pongs.end(), pongs.begin());
