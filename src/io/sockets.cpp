@@ -193,6 +193,16 @@ endpoint to_endpoint(const address& from) {
   return endpoint::unix_path(path);
 }
 
+std::uint16_t address::port() const noexcept {
+  if (family() == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
+  return family() == AF_INET6 ? ntohs(reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_port) : std::uint16_t{0};
+}
+
+bool address::loopback() const noexcept {
+  if (family() == AF_INET) return ntohl(reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr.s_addr) >> 24 == 127;
+  return family() == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr);
+}
+
 endpoint local_of(int fd) {
   address at;
   if (::getsockname(fd, at.raw(), &at.size) != 0) return {};
@@ -265,6 +275,11 @@ bool joined_to_itself(int fd) noexcept {
   address remote;
   if (::getsockname(fd, local.raw(), &local.size) != 0 || ::getpeername(fd, remote.raw(), &remote.size) != 0) return false;
   return local.size == remote.size && std::memcmp(&local.storage, &remote.storage, local.size) == 0;
+}
+
+std::uint16_t local_port(int fd) noexcept {
+  address local;
+  return ::getsockname(fd, local.raw(), &local.size) == 0 ? local.port() : 0;
 }
 
 bool has_unacknowledged(int fd) noexcept {

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -40,6 +41,8 @@ struct address {
   sockaddr* raw() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
   const sockaddr* raw() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
   int family() const noexcept { return storage.ss_family; }
+  std::uint16_t port() const noexcept;      // 0: of a family without ports
+  bool loopback() const noexcept;
 };
 
 // Errors: address_invalid for names that are not resolved and for what is no endpoint.
@@ -73,6 +76,7 @@ void remove_path(const listening& of) noexcept;
 
 // SO_ERROR, which reading clears.
 int take_error(int fd) noexcept;
+std::uint16_t local_port(int fd) noexcept;
 // A TCP connect to a free local port may meet itself (simultaneous open): nobody listens there.
 bool joined_to_itself(int fd) noexcept;
 // Bytes that the kernel has taken and the other side has not acknowledged.

@@ -59,6 +59,7 @@ struct dialer::race {
     void on_sent(std::size_t) override {}
     race* of;
     io::socket_id id;
+    std::uint16_t port = 0;      // that it dials
   };
   struct overall_timer final : io::timer {
     explicit overall_timer(race& in) noexcept : of(&in) {}
@@ -131,6 +132,7 @@ void dialer::race::try_next() {
   while (next < addresses.size() && attempts.size() < options.attempts_max) {
     attempts.push_back(std::make_unique<attempt>(*this));
     attempt& one = *attempts.back();
+    one.port = addresses[next].port();
     const result<io::socket_id> id = on->engine().connect(addresses[next++], options.socket, one);
     if (id) {
       one.id = *id;
@@ -148,7 +150,7 @@ void dialer::race::connected(attempt& by) {
   io::engine& engine = on->engine();
   const endpoint local = engine.local_endpoint(by.id);
   // TCP may connect a port of this machine to itself when nobody listens there.
-  if (local.kind() != endpoint::family::unix_path && local == engine.remote_endpoint(by.id))
+  if (local.kind() != endpoint::family::unix_path && local.port() == by.port && local == engine.remote_endpoint(by.id))
     return failed(by, make_error_code(errc::self_connect));
   const io::socket_id id = std::exchange(by.id, {});
   engine.pause_receiving(id);

@@ -162,22 +162,35 @@ void link::flush() {
   if (state_ != state::open && state_ != state::draining) return;
   const instant now = loop_->now();
   if (in_flight_bytes_ == 0) send_more(now);
-  if (state_ != state::open) return;
+  if (state_ != state::open) {
+    if (state_ != state::draining) return;
+    if (const std::size_t taken = take_sent()) {
+      loop_->flush_later(*this);
+      protocol_->handle_sent(now, taken);
+    }
+    return;
+  }
   arm_earliest();
   if (const std::size_t taken = take_sent()) protocol_->handle_sent(now, taken);
 }
 
 void link::send_more(instant now) {
   chain out(loop_->buffers());
-  if (parts_ && !parts_->stages.empty()) fill(now, out);
-  else protocol_->poll_transmit(now, out, send_bytes_max);
+  bool last = false;
+  if (parts_ && !parts_->stages.empty()) {
+    fill(now, out);
+  } else {
+    protocol_->poll_transmit(now, out, send_bytes_max);
+    last = state_ == state::draining && protocol_->poll_end();
+  }
   if (out.empty()) {
     if (state_ == state::draining) finish_draining();
     return;
   }
   in_flight_bytes_ = static_cast<std::uint32_t>(out.bytes());
   ++sends_;
-  loop_->engine().send(socket_, out);
+  if (last) loop_->engine().send_last(socket_, out);
+  else loop_->engine().send(socket_, out);
   if (state_ == state::draining) loop_->arm(*this, after(loop_->engine().now(), drain_max));
 }
 

@@ -53,8 +53,8 @@ void connection::abort() const {
 }
 
 void connection::set_user_state(std::shared_ptr<void> state) const {
-  if (state_) state_->user_state() = std::move(state);
+  if (state_) state_->set_user_state(std::move(state));
 }
-void* connection::user_pointer() const noexcept { return state_ ? state_->user_state().get() : nullptr; }
+void* connection::user_pointer() const noexcept { return state_ ? state_->user_pointer() : nullptr; }
 
 }  // namespace hawser::inline v0

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "peer/connection_state.hpp"
-#include "peer/lane.hpp"
+#include "peer/connection_extras.hpp"
 
 #include <exception>
 #include <utility>
@@ -133,12 +132,12 @@ void peer_connection::on_opened(const proto::event& e) {
 void peer_connection::on_writable(proto::channel_id channel) {
   send_blocked_ = false;
   // The lanes first: their messages are older than what the woken will send.
-  for (std::size_t i = 0; i < lanes_.size() && !send_blocked_; ++i) {
-    const std::shared_ptr<lane> one = lanes_[i];
+  for (std::size_t i = 0; extras_ && i < extras_->lanes.size() && !send_blocked_; ++i) {
+    const std::shared_ptr<lane> one = extras_->lanes[i];
     one->pump();
     if (torn_) return;
   }
-  if (!send_blocked_) writable_waiters_.resume_all_now();
+  if (!send_blocked_ && extras_) extras_->writable_waiters.resume_all_now();
   if (torn_ || !announced_) return;
   if (peer_hooks* hooks = core_->hooks(); hooks && !send_blocked_) {
     connection with(this);
@@ -147,7 +146,7 @@ void peer_connection::on_writable(proto::channel_id channel) {
   }
   if (channel != 0) return;
   intrusive_list<waiting_link> woken;
-  woken.splice_back(blocked_);
+  if (extras_) woken.splice_back(extras_->blocked);
   while (waiting_link* one = woken.pop_front()) {
     static_cast<channel_state*>(one)->on_writable();
     if (torn_) return;

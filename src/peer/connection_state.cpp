@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "peer/connection_state.hpp"
 
-#include "peer/lane.hpp"
-#include "peer/self_pair.hpp"
+#include "peer/connection_extras.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -24,11 +23,6 @@ std::uint64_t next_number() noexcept {
 
 }  // namespace
 
-struct peer_connection::remains {
-  endpoint local, remote;
-  connection_statistics statistics;
-};
-
 std::error_code error_of_code(std::uint32_t code) noexcept {
   if (code == 0) return {};
   if (code >= 0x10000) return make_application_error(code);
@@ -36,19 +30,19 @@ std::error_code error_of_code(std::uint32_t code) noexcept {
 }
 
 peer_connection::peer_connection(peer_core& core, proto::role side)
-    : core_(&core), link_(core.home(), *this), began_(core.home().now()), number_(next_number()), side_(side) {
-  wire_.emplace(side, core.wire_settings(), core.identity(), core.home().buffers(), core.home().now(), draw_seed());
+    : core_(&core), side_(side), link_(core.home(), *this), number_(next_number()), began_(core.home().now()) {
+  wire_.emplace(side, core.wire_settings(), core.identity(), core.home().buffers(), core.home().now(), core.draw_seed());
 }
 
 void peer_connection::join(self_pair& pair) {
   self_ = true;
-  pair_ = ref<self_pair>(&pair);
+  need_extras().pair = ref<self_pair>(&pair);
   core_->enter(*this);
 }
 
 // The other half has seen the end too.
 void peer_connection::leave_pair() noexcept {
-  pair_ = nullptr;
+  extras_->pair = nullptr;
   link_over_ = true;
   forget_wire();
 }
@@ -57,11 +51,16 @@ peer_connection::~peer_connection() {
   if (dialling_) dialling_->on_ = nullptr;
 }
 
+peer_connection::extras& peer_connection::need_extras() {
+  if (!extras_) extras_ = std::make_unique<extras>();
+  return *extras_;
+}
+
 // ---- commands of users ----
 
 void peer_connection::transmit_later() noexcept {
   if (!self_) return link_.transmit_later();
-  if (pair_) pair_->pump_later();
+  if (extras_->pair) extras_->pair->pump_later();
 }
 
 void peer_connection::transmit_and_drain_later() noexcept {
@@ -122,26 +121,30 @@ void peer_connection::abort() {
   aborted_ = closed_here_ = true;
   phase_ = phase::closing;
   retire_lanes();
-  if (pair_) pair_->cut();
-  else link_.abort(make_error_code(errc::closed));
+  if (self_) {
+    if (extras_->pair) extras_->pair->cut();
+  } else {
+    link_.abort(make_error_code(errc::closed));
+  }
   changed();
 }
 
 result<> peer_connection::start(channel_state& call) {
   if (phase_ != phase::open || core_->stopping()) return failure(errc::not_connected);
-  if (queued_.empty()) {
+  if (!has_queued()) {
     const result<bool> opened = call.try_open();
     if (!opened) return failure(opened.error());
     if (*opened) return {};
   }
   const peer_options& options = core_->options();
   const std::size_t bytes = call.held_bytes();
-  if (queued_count_ >= options.calls_queued_max || (queued_count_ > 0 && queued_bytes_ + bytes > options.calls_queued_bytes_max))
+  extras& e = need_extras();
+  if (e.queued_count >= options.calls_queued_max || (e.queued_count > 0 && e.queued_bytes + bytes > options.calls_queued_bytes_max))
     return failure(errc::too_many_calls);
-  queued_.push_back(call);
+  e.queued.push_back(call);
   call.charge(bytes);
-  queued_bytes_ += bytes;
-  ++queued_count_;
+  e.queued_bytes += bytes;
+  ++e.queued_count;
   ++core_->calls().queued;
   return {};
 }
@@ -149,14 +152,14 @@ result<> peer_connection::start(channel_state& call) {
 void peer_connection::forget_queued(channel_state& call) noexcept {
   if (!call.waiting_link::linked()) return;
   call.waiting_link::unlink();
-  queued_bytes_ -= call.charged();
-  --queued_count_;
+  extras_->queued_bytes -= call.charged();
+  --extras_->queued_count;
   --core_->calls().queued;
 }
 
 void peer_connection::open_queued() {
-  while (phase_ == phase::open && !queued_.empty()) {
-    const ref<channel_state> next(static_cast<channel_state*>(queued_.front()));
+  while (phase_ == phase::open && has_queued()) {
+    const ref<channel_state> next(static_cast<channel_state*>(extras_->queued.front()));
     forget_queued(*next);
     const result<bool> opened = next->try_open();
     if (!opened) {
@@ -164,9 +167,9 @@ void peer_connection::open_queued() {
     } else if (*opened) {
       next->on_writable();
     } else {
-      queued_.push_front(*next);
-      queued_bytes_ += next->charged();
-      ++queued_count_;
+      extras_->queued.push_front(*next);
+      extras_->queued_bytes += next->charged();
+      ++extras_->queued_count;
       ++core_->calls().queued;
       return;
     }
@@ -174,8 +177,8 @@ void peer_connection::open_queued() {
 }
 
 void peer_connection::fail_queued(std::error_code reason) {
-  while (!queued_.empty()) {
-    const ref<channel_state> next(static_cast<channel_state*>(queued_.front()));
+  while (has_queued()) {
+    const ref<channel_state> next(static_cast<channel_state*>(extras_->queued.front()));
     forget_queued(*next);
     next->fail_unopened(reason);
   }
@@ -183,7 +186,8 @@ void peer_connection::fail_queued(std::error_code reason) {
 
 // Plain messages end here. What other threads have handed over goes out as far as there is room.
 void peer_connection::retire_lanes() {
-  for (const auto& one : std::exchange(lanes_, {})) {
+  if (!extras_) return;
+  for (const auto& one : std::exchange(extras_->lanes, {})) {
     if (phase_ == phase::open) one->push();
     one->depart();
   }
@@ -191,8 +195,9 @@ void peer_connection::retire_lanes() {
 
 void peer_connection::add_lane(std::shared_ptr<lane> one) {
   // Those whose senders are all gone and who have nothing left leave when the next one comes.
-  std::erase_if(lanes_, [](const std::shared_ptr<lane>& old) { return old.use_count() == 1 && old->empty(); });
-  lanes_.push_back(std::move(one));
+  auto& lanes = need_extras().lanes;
+  std::erase_if(lanes, [](const std::shared_ptr<lane>& old) { return old.use_count() == 1 && old->empty(); });
+  lanes.push_back(std::move(one));
 }
 
 // ---- the link's protocol ----
@@ -205,7 +210,7 @@ void peer_connection::handle_bytes(instant now, byte_view bytes) {
 
 void peer_connection::handle_end(instant now, std::error_code reason) {
   if (!wire_) return;
-  link_reason_ = reason;
+  if (reason) need_extras().link_reason = reason;
   wire_->handle_end(now);
   drain();
 }
@@ -221,6 +226,8 @@ std::size_t peer_connection::poll_transmit(instant now, chain& out, std::size_t 
   return wire_->poll_transmit(now, out, max_bytes);
 }
 
+bool peer_connection::poll_end() { return !wire_ || (wire_->over() && !wire_->wants_transmit()); }
+
 void peer_connection::handle_sent(instant now, std::size_t bytes) {
   if (!wire_) return;
   wire_->handle_sent(now, bytes);
@@ -230,7 +237,7 @@ void peer_connection::handle_sent(instant now, std::size_t bytes) {
 
 void peer_connection::handle_timeout(instant now) {
   if (!wire_) return;
-  if (phase_ == phase::undecided && decide_at_ <= now) {
+  if (phase_ == phase::undecided && extras_->decide_at <= now) {
     const ref<peer_connection> self(this);
     decide();
     return drain();
@@ -242,14 +249,15 @@ void peer_connection::handle_timeout(instant now) {
 instant peer_connection::poll_timeout() {
   if (!wire_) return never;
   const instant due = phase_ == phase::over ? never : wire_->poll_timeout();
-  return std::min({due, resume_at_, phase_ == phase::undecided ? decide_at_ : never});
+  if (phase_ == phase::undecided) return std::min(due, extras_->decide_at);
+  return reading_paused_ ? std::min(due, extras_->resume_at) : due;
 }
 
 void peer_connection::on_link_closed(std::error_code reason) {
   const ref<peer_connection> self(this);
   link_over_ = true;
   if (phase_ != phase::over && wire_) {
-    if (!link_reason_) link_reason_ = reason;
+    if (reason && !(extras_ && extras_->link_reason)) need_extras().link_reason = reason;
     wire_->handle_end(core_->home().now());
     drain();
   }
@@ -260,7 +268,6 @@ void peer_connection::on_link_closed(std::error_code reason) {
 // Commands were given outside of drain().
 void peer_connection::run() {
   if (!wire_) return;
-  const ref<peer_connection> self(this);
   if (aborted_ && phase_ != phase::over) wire_->handle_end(core_->home().now());
   drain();
 }
@@ -271,9 +278,14 @@ void peer_connection::run() {
 // has returned.
 void peer_connection::drain() {
   if (draining_ || !wire_) return;
-  draining_ = true;
   const ref<peer_connection> self(this);
   const ref<peer_core> core(core_);
+  do work_off();
+  while (settle());
+}
+
+void peer_connection::work_off() {
+  draining_ = true;
   proto::event next;
   // The other side need not be idle until the last of a long input is answered: what half of it led to goes ahead.
   std::size_t half = wire_->unparsed_bytes() / 2;
@@ -289,41 +301,58 @@ void peer_connection::drain() {
     done = 0;
   }
   draining_ = false;
-  settle();
 }
 
-void peer_connection::settle() {
-  if (torn_) return wire_.reset();
+// True: there is more to be worked off.
+bool peer_connection::settle() {
+  if (torn_) {
+    drop_wire();
+    return false;
+  }
   if (phase_ == phase::over) {
     if (link_over_) forget_wire();
-    return touch();
+    touch();
+    return false;
   }
   touch();
   const instant now = core_->home().now();
-  if (flushing_ && wire_->queued_bytes() == 0 && !wire_->wants_transmit()) {
-    // close(): all that was queued is out, the farewell too. Nobody waits for the requests that run.
+  if (flushing_ && wire_->end_now(now)) {
+    // close(): all that was queued is out, the farewell too, or leaves with the FIN. Nobody waits for the requests that run.
     flushing_ = false;
-    wire_->go_away(now, 0, duration::zero());
-    wire_->handle_timeout(now);
-    return drain();
+    return true;
   }
-  if (self_) return;
+  if (self_) return false;
   const instant until = wire_->receive_after();
   if (until > now) {
     reading_paused_ = true;
-    resume_at_ = until;
+    need_extras().resume_at = until;
     link_.pause_reading();
   } else if (reading_paused_) {
     reading_paused_ = false;
-    resume_at_ = never;
     link_.resume_reading();
   }
+  return false;
+}
+
+// What can still be asked when the socket and the core are gone, if anybody is left who could: its peer and drain() are not.
+void peer_connection::keep_remains() {
+  constexpr std::uint32_t our_own = 2;
+  if ((references() <= our_own && !self_) || (extras_ && extras_->left)) return;
+  auto left = std::make_unique<connection_remains>();
+  left->local = local();
+  left->remote = remote();
+  need_extras().left = std::move(left);
+}
+
+void peer_connection::drop_wire() {
+  if (wire_ && extras_ && extras_->left) extras_->left->statistics = statistics();
+  wire_.reset();
 }
 
 // Nothing can happen any more: only the shell stays, for those who hold a handle.
 void peer_connection::forget_wire() {
   if (draining_ || torn_) return;
-  wire_.reset();
+  drop_wire();
   leave_handshake();
   if (connection_node::linked()) core_->leave(*this);
 }
@@ -341,42 +370,58 @@ void peer_connection::tear_down() {
   torn_ = true;
   const bool was_over = phase_ == phase::over;
   phase_ = phase::over;
-  if (!was_over) reason_ = make_error_code(errc::closed);
+  extras& e = need_extras();
+  if (!was_over) e.reason = make_error_code(errc::closed);
   leave_handshake();
-  if (pair_) pair_->dissolve();
-  pair_ = nullptr;
+  if (e.pair) e.pair->dissolve();
+  e.pair = nullptr;
   link_.abort();
   while (channel_link* one = channels_.pop_front()) static_cast<channel_state*>(one)->lose(make_error_code(errc::closed));
-  while (waiting_link* one = queued_.front()) {
+  while (waiting_link* one = e.queued.front()) {
     channel_state& call = static_cast<channel_state&>(*one);
     forget_queued(call);
     call.lose(make_error_code(errc::closed));
   }
   retire_lanes();
-  writable_waiters_.resume_all_later(core_->home());
+  e.writable_waiters.resume_all_later(core_->home());
   answer_dial(failure(errc::closed));
   leave_register();
   if (take_announced() && !self_) {
     if (peer_hooks* hooks = core_->hooks()) {
       connection with(this);
-      hooks->disconnected(with, reason_);
+      hooks->disconnected(with, reason());
     }
   }
-  if (!draining_) wire_.reset();
+  if (!draining_) drop_wire();
   if (connection_node::linked()) core_->leave(*this);
 }
 
 // ---- what is known ----
 
-endpoint peer_connection::local() const { return remains_ ? remains_->local : self_ ? endpoint() : link_.local(); }
-endpoint peer_connection::remote() const { return remains_ ? remains_->remote : self_ ? endpoint() : link_.remote(); }
+bool peer_connection::has_queued() const noexcept { return extras_ && !extras_->queued.empty(); }
+intrusive_list<waiting_link>& peer_connection::blocked_writers() { return need_extras().blocked; }
+wait_list& peer_connection::writable_waiters() { return need_extras().writable_waiters; }
+std::error_code peer_connection::reason() const noexcept { return extras_ ? extras_->reason : std::error_code(); }
+void peer_connection::set_user_state(std::shared_ptr<void> state) {
+  if (state || extras_) need_extras().user_state = std::move(state);
+}
+void* peer_connection::user_pointer() const noexcept { return extras_ ? extras_->user_state.get() : nullptr; }
+
+endpoint peer_connection::local() const {
+  if (extras_ && extras_->left) return extras_->left->local;
+  return self_ ? endpoint() : link_.local();
+}
+endpoint peer_connection::remote() const {
+  if (extras_ && extras_->left) return extras_->left->remote;
+  return self_ ? endpoint() : link_.remote();
+}
 
 std::size_t peer_connection::message_bytes_max() const noexcept {
   return wire_ ? wire_->message_bytes_max() : 0;
 }
 
 connection_statistics peer_connection::statistics() const {
-  if (remains_ || !wire_) return remains_ ? remains_->statistics : connection_statistics();
+  if (!wire_) return extras_ && extras_->left ? extras_->left->statistics : connection_statistics();
   const proto::connection::statistics raw = wire_->stats();
   connection_statistics out;
   out.messages_sent = raw.messages_sent;
@@ -395,22 +440,18 @@ connection_statistics peer_connection::statistics() const {
 void peer_connection::on_closed(std::error_code reason) {
   if (phase_ == phase::over) return;
   const bool was_handshake = phase_ == phase::handshake || phase_ == phase::undecided;
-  if (reason == errc::connection_lost && link_reason_) reason = link_reason_;
+  if (reason == errc::connection_lost && extras_ && extras_->link_reason) reason = extras_->link_reason;
   if (aborted_) reason = make_error_code(errc::closed);
-  auto kept = std::make_unique<remains>();
-  kept->local = local();
-  kept->remote = remote();
-  kept->statistics = statistics();
-  remains_ = std::move(kept);
   phase_ = phase::over;
-  reason_ = reason;
+  if (reason || extras_) need_extras().reason = reason;
   core_->log(reason ? log_level::info : log_level::debug, number_, "ended%s: %s", was_handshake ? " before it was open" : "",
              reason ? reason.message().c_str() : "orderly");
   leave_register();
   fail_queued(make_error_code(reason && reason != errc::closed ? errc::connection_lost : errc::refused));
   if (torn_) return;
+  keep_remains();
   retire_lanes();
-  writable_waiters_.resume_all_later(core_->home());
+  if (extras_) extras_->writable_waiters.resume_all_later(core_->home());
   if (take_announced() && !self_) {
     if (peer_hooks* hooks = core_->hooks()) {
       connection with(this);
@@ -418,6 +459,7 @@ void peer_connection::on_closed(std::error_code reason) {
       if (torn_) return;
     }
   }
+  keep_remains();
   answer_dial(reason == errc::duplicate ? core_->survivor(id_) : failure(reason ? reason : make_error_code(errc::connection_lost)));
   if (torn_) return;
   if (!was_handshake || established_ != never) core_->resolve_undecided(id_);

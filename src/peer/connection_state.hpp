@@ -83,7 +83,7 @@ class peer_connection final : public counted<peer_connection>, public connection
     if (!draining_) transmit_and_drain_later();
   }
   intrusive_list<channel_link>& channels() noexcept { return channels_; }
-  intrusive_list<waiting_link>& blocked_writers() noexcept { return blocked_; }
+  intrusive_list<waiting_link>& blocked_writers();
   bool is_closing_here() const noexcept { return closed_here_; }
   void count_request_sent() noexcept { ++requests_sent_; }
 
@@ -93,7 +93,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   void close_as_duplicate();
   void answer_dial(result<connection> with);
   void add_lane(std::shared_ptr<lane> one);
-  wait_list& writable_waiters() noexcept { return writable_waiters_; }
+  wait_list& writable_waiters();
 
   // -- what is known
   peer_core* core() const noexcept { return core_.get(); }
@@ -107,14 +107,15 @@ class peer_connection final : public counted<peer_connection>, public connection
   instant began() const noexcept { return began_; }
   instant established() const noexcept { return established_; }
   std::uint64_t number() const noexcept { return number_; }
-  std::string_view name() const noexcept { return name_; }
+  std::string_view name() const noexcept { return {words_.get(), name_bytes_}; }
   const peer_id& id() const noexcept { return id_; }
-  byte_view metadata() const noexcept { return as_bytes(metadata_); }
-  std::error_code reason() const noexcept { return reason_; }
+  byte_view metadata() const noexcept { return as_bytes(std::string_view(words_.get() + name_bytes_, metadata_bytes_)); }
+  std::error_code reason() const noexcept;
   endpoint local() const;
   endpoint remote() const;
   connection_statistics statistics() const;
-  std::shared_ptr<void>& user_state() noexcept { return user_state_; }
+  void set_user_state(std::shared_ptr<void> state);
+  void* user_pointer() const noexcept;
 
   // -- between the halves of a self_pair
   protocol& machine() noexcept { return *this; }
@@ -124,6 +125,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   void handle_bytes(instant now, byte_view bytes) override;
   void handle_end(instant now, std::error_code reason) override;
   std::size_t poll_transmit(instant now, chain& out, std::size_t max_bytes) override;
+  bool poll_end() override;
   void handle_sent(instant now, std::size_t bytes) override;
   void handle_timeout(instant now) override;
   instant poll_timeout() override;
@@ -133,6 +135,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   void transmit_later() noexcept;
   void transmit_and_drain_later() noexcept;
   void drain();
+  void work_off();
   void dispatch(const proto::event& e);
   void on_hello();
   void on_dialled_hello();
@@ -150,40 +153,23 @@ class peer_connection final : public counted<peer_connection>, public connection
   void open_queued();
   void fail_queued(std::error_code reason);
   void retire_lanes();
-  void settle();
+  bool settle();
   void leave_handshake() noexcept;
   void leave_register();
   bool take_announced() noexcept;
   void decide();
+  void keep_remains();
+  void drop_wire();
   void forget_wire();
 
+  // What few connections have, and none for long (connection_extras.hpp). Made when it is needed, kept until the end.
+  struct extras;
+  extras& need_extras();
+  bool has_queued() const noexcept;
+
+  // What every message touches, then what a request does, then the rest.
   const ref<peer_core> core_;           // its owner() is null once the peer is gone
-  link link_;
   std::optional<proto::connection> wire_;
-  ref<self_pair> pair_;                 // until it is dissolved
-  handshake_wait* dialling_ = nullptr;
-  intrusive_list<channel_link> channels_;
-  intrusive_list<waiting_link> queued_;
-  intrusive_list<waiting_link> blocked_;
-  wait_list writable_waiters_;
-  std::vector<std::shared_ptr<lane>> lanes_;
-  std::string name_;
-  std::string metadata_;
-  peer_id id_{};
-  std::shared_ptr<void> user_state_;
-  struct remains;                       // what can still be asked after the end
-  std::unique_ptr<remains> remains_;
-  std::error_code reason_;
-  std::error_code link_reason_;
-  instant began_;
-  instant established_ = never;
-  instant resume_at_ = never;           // reading is paused until then
-  instant decide_at_ = never;
-  std::size_t queued_bytes_ = 0;
-  std::uint64_t requests_sent_ = 0;
-  std::uint64_t requests_received_ = 0;
-  std::uint64_t number_;
-  std::uint32_t queued_count_ = 0;
   phase phase_ = phase::handshake;
   proto::role side_;
   bool draining_ : 1 = false;
@@ -201,11 +187,24 @@ class peer_connection final : public counted<peer_connection>, public connection
   bool reading_paused_ : 1 = false;
   bool link_over_ : 1 = false;
   bool self_ : 1 = false;               // one half of a self_pair
+  std::uint8_t name_bytes_ = 0;
+  std::uint16_t metadata_bytes_ = 0;
+  link link_;
+  std::unique_ptr<extras> extras_;
+  intrusive_list<channel_link> channels_;
+  std::uint64_t requests_sent_ = 0;
+  std::uint64_t requests_received_ = 0;
+  std::uint64_t number_;
+  std::unique_ptr<char[]> words_;       // of the other side: its name and its metadata
+  peer_id id_{};
+  handshake_wait* dialling_ = nullptr;
+  instant began_;
+  instant established_ = never;
 };
 
 // What an idle connection owns is this (its link included), the protocol core's parts (src/proto/mux/connection.cpp has their figure),
 // what the other side said in its HELLO, and the engine's slot.
-static_assert(sizeof(void*) != 8 || sizeof(peer_connection) <= 520, "what an idle connection costs: say why before raising it");
+static_assert(sizeof(void*) != 8 || sizeof(peer_connection) <= 320, "what an idle connection costs: say why before raising it");
 
 std::error_code error_of_code(std::uint32_t code) noexcept;
 

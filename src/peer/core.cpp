@@ -25,13 +25,21 @@ peer_core::peer_core(loop& on, peer& owner, peer_options options)
 peer_core::~peer_core() = default;
 
 void peer_core::log(log_level level, std::uint64_t connection, const char* format, ...) const {
-  if (static_cast<unsigned>(level) >= log_threshold[static_cast<unsigned>(log_part::peer)].load(std::memory_order_relaxed)) [[likely]] return;
+  if (!logs(level)) [[likely]] return;
   char text[400];
   std::va_list arguments;
   va_start(arguments, format);
   std::vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
   log_line(level, log_part::peer, options_.name, connection, "%s", text);
+}
+
+std::uint64_t peer_core::draw_seed() noexcept {
+  if (seeds_left_ == 0) {
+    draw_entropy(std::as_writable_bytes(std::span(seeds_)));
+    seeds_left_ = seeds_.size();
+  }
+  return std::exchange(seeds_[--seeds_left_], 0);
 }
 
 // ---- listening ----

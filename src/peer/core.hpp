@@ -12,6 +12,7 @@
 #include <hawser/proto/connection.hpp>
 #include <hawser/proto/tlv.hpp>
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -88,6 +89,8 @@ class peer_core final : public counted<peer_core> {
   intrusive_list<execution>& runs() noexcept { return runs_; }
   void run_began() noexcept { ++run_count_; }
   void run_ended() noexcept;
+  // For one connection; drawn some at a time.
+  std::uint64_t draw_seed() noexcept;
   proto::tlv_writer& scratch() noexcept {
     scratch_.clear();
     return scratch_;
@@ -98,6 +101,9 @@ class peer_core final : public counted<peer_core> {
   void tear_down();
   void perhaps_idle() noexcept;
 
+  bool logs(log_level level) const noexcept {
+    return static_cast<unsigned>(level) < log_threshold[static_cast<unsigned>(log_part::peer)].load(std::memory_order_relaxed);
+  }
   void log(log_level level, std::uint64_t connection, const char* format, ...) const __attribute__((format(printf, 4, 5)));
 
  private:
@@ -124,6 +130,8 @@ class peer_core final : public counted<peer_core> {
   ref<message_record> on_message_;
   call_statistics calls_;
   proto::tlv_writer scratch_;
+  std::array<std::uint64_t, 16> seeds_{};
+  std::size_t seeds_left_ = 0;
   intrusive_list<execution> runs_;
   cancel_source ending_;
   wait_list idle_waiters_;

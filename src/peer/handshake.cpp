@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "peer/connection_state.hpp"
+#include "peer/connection_extras.hpp"
 
 #include <utility>
 
@@ -63,8 +63,13 @@ void peer_connection::answer_dial(result<connection> with) {
 
 void peer_connection::remember(const proto::remote_hello& hello) {
   id_ = hello.peer_id;
-  name_ = hello.name;
-  metadata_ = hello.metadata;
+  const std::size_t name_bytes = hello.name.size(), metadata_bytes = hello.metadata.size();
+  if (name_bytes + metadata_bytes == 0) return;
+  words_ = std::make_unique_for_overwrite<char[]>(name_bytes + metadata_bytes);
+  hello.name.copy(words_.get(), name_bytes);
+  hello.metadata.copy(words_.get() + name_bytes, metadata_bytes);
+  name_bytes_ = static_cast<std::uint8_t>(name_bytes);
+  metadata_bytes_ = static_cast<std::uint16_t>(metadata_bytes);
 }
 
 void peer_connection::on_hello() {
@@ -104,12 +109,12 @@ void peer_connection::on_accepted_hello() {
     silent_ = true;
     return wire_->accept(now);
   }
-  const endpoint from = link_.remote();
+  const endpoint from = core_->hooks() ? link_.remote() : endpoint();      // nobody else asks who it is
   const introduction who{hello.name, hello.peer_id, as_bytes(hello.metadata), as_bytes(hello.token), hello.software, from};
   const std::error_code verdict = core_->judge(who);
   if (torn_) return;
   if (verdict) {
-    core_->log(log_level::info, number_, "refused %s: %s", from.text().c_str(), verdict.message().c_str());
+    core_->log(log_level::info, number_, "refused %s: %s", link_.remote().text().c_str(), verdict.message().c_str());
     return wire_->refuse(static_cast<errc>(error_to_wire(verdict)), verdict.message());
   }
   wire_->accept(now);
@@ -123,7 +128,7 @@ void peer_connection::establish() {
   if (!first || !first->is_open()) return announce();
   if (core_->id() > id_) {
     phase_ = phase::undecided;
-    decide_at_ = after(established_, decision_timeout);
+    need_extras().decide_at = after(established_, decision_timeout);
     return;
   }
   // Ours to decide. They crossed when ours was under way before theirs was open: then ours stays. Otherwise the older one does.
@@ -140,7 +145,10 @@ void peer_connection::announce() {
   leave_handshake();
   registered_ = true;
   core_->register_open(*this);
-  core_->log(log_level::info, number_, "%s %s as '%s'", dialled_here() ? "connected to" : "accepted", remote().text().c_str(), name_.c_str());
+  if (core_->logs(log_level::info)) {
+    const std::string name_text(name());
+    core_->log(log_level::info, number_, "%s %s as '%s'", dialled_here() ? "connected to" : "accepted", remote().text().c_str(), name_text.c_str());
+  }
   if (peer_hooks* hooks = core_->hooks()) {
     connection with(this);
     hooks->connected(with);
@@ -152,7 +160,6 @@ void peer_connection::announce() {
 // The other side has decided for this one, by closing its rival or by using it.
 void peer_connection::promote() {
   if (phase_ != phase::undecided) return;
-  decide_at_ = never;
   announce();
 }
 
@@ -165,7 +172,7 @@ void peer_connection::decide() {
 
 // This one goes; whoever dialled it gets the one that stays.
 void peer_connection::close_as_duplicate() {
-  decide_at_ = never;
+  if (extras_) extras_->decide_at = never;
   answer_dial(core_->survivor(id_));
   if (torn_) return;
   close(static_cast<std::uint32_t>(errc::duplicate), duration::zero(), "another connection stays");

@@ -139,6 +139,11 @@ class engine {
   virtual result<socket_id> connect(const endpoint& where, const socket_options& options, socket_events& events) = 0;
   // Takes the chain (which becomes empty). While connecting it waits for the connection, as shutdown_sending() does. See E4.
   virtual void send(socket_id id, chain& bytes) = 0;
+  // send() and then shutdown_sending(): engines that can let the FIN leave with the last bytes.
+  virtual void send_last(socket_id id, chain& bytes) {
+    send(id, bytes);
+    shutdown_sending(id);
+  }
   // True: the last byte of the send in flight had been taken, the send has ended with this call, and no on_sent() comes. For owners that
   // have just sent: an engine whose sends complete at once spares them a turn. False: on_sent() will tell.
   virtual bool take_sent([[maybe_unused]] socket_id id) { return false; }

@@ -24,6 +24,8 @@ class protocol {
   // Moves up to max_bytes to the end of `out`, which has room for some chunks; returns how many bytes. Asked at the end of each turn in
   // which the link was marked: input came, a send was taken that took its time, or transmit_later().
   virtual std::size_t poll_transmit(instant now, chain& out, std::size_t max_bytes) = 0;
+  // After close(): that what poll_transmit() has given is all that will come, whatever is taken of it. Then it leaves with the FIN.
+  virtual bool poll_end() { return false; }
   // The transport took that many of the bytes that poll_transmit() gave, maybe at once. Whoever has more says transmit_later().
   virtual void handle_sent(instant now, std::size_t bytes) = 0;
   virtual void handle_timeout(instant now) = 0;

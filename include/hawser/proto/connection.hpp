@@ -182,6 +182,9 @@ class HAWSER_API connection {
   // Graceful: opens nothing more, refuses what the peer opens, closes when no channel is left or `drain` has passed.
   // code != no error: closes at once.
   void go_away(instant now, std::uint32_t code, duration drain, std::string_view reason = {});
+  // After go_away(): ends at once if all that was queued is taken, or is a small rest that waits for nothing but poll_transmit(). True:
+  // closed is the next event. Channels that are open then are cut off.
+  bool end_now(instant now);
   bool ready() const noexcept;                                     // both HELLOs are through
   bool over() const noexcept;                                      // closed was or will be the next event
   const remote_hello* hello() const noexcept;                      // nullptr before it arrived, and after forget_hello()

@@ -51,9 +51,10 @@ void epoll_engine::drain(std::uint32_t index, std::uint32_t events) {
 // not acknowledged: so input is thrown away first, and while something is unacknowledged the socket stays.
 void epoll_engine::finish(std::uint32_t index) {
   socket_slot& s = *slots_.at(index);
-  const bool unacknowledged = s.tcp && sockets::has_unacknowledged(s.fd);
+  const bool ended = discard_input(s);
+  const bool unacknowledged = !ended && s.tcp && sockets::has_unacknowledged(s.fd);
   end_sending(s);
-  if (discard_input(s) || !unacknowledged) {
+  if (!unacknowledged) {
     release(index);
     return;
   }

@@ -27,7 +27,7 @@ class epoll_engine final : public kernel_engine {
 
   using kernel_engine::close;
   void send(socket_id id, chain& bytes) override;
-  bool take_sent(socket_id id) override;
+  void send_last(socket_id id, chain& bytes) override;
   void pause_receiving(socket_id id) override;
   void resume_receiving(socket_id id) override;
   void close(socket_id id) override;
@@ -44,6 +44,7 @@ class epoll_engine final : public kernel_engine {
   std::size_t go_on(socket_id id) override;
   void release(std::uint32_t index) noexcept override;
 
+  void begin_send_with(int flags, socket_id id, chain& bytes);
   std::uint8_t wanted(const socket_slot& s) const noexcept;
   std::size_t receive(socket_id id, received& outcome);
   bool pump(std::uint32_t index, socket_slot& s);

@@ -11,22 +11,22 @@
 namespace hawser::inline v0::io {
 namespace {
 
-ssize_t write_some(int fd, const chain& bytes) noexcept {
+ssize_t write_some(int fd, const chain& bytes, int flags) noexcept {
   const std::size_t count = bytes.count();
-  if (count == 1) return ::send(fd, bytes[0].data(), bytes[0].size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (count == 1) return ::send(fd, bytes[0].data(), bytes[0].size(), MSG_NOSIGNAL | MSG_DONTWAIT | flags);
   iovec pieces[chain::slots];
   for (std::size_t i = 0; i < count; ++i) pieces[i] = {const_cast<std::byte*>(bytes[i].data()), bytes[i].size()};
   msghdr message{};
   message.msg_iov = pieces;
   message.msg_iovlen = count;
-  return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
 }
 
 // Hands the kernel as much of the chain as it takes. 0: all of it; EAGAIN: the rest has to wait; else why it failed.
-int write_out(int fd, chain& bytes, std::uint64_t& system_calls) noexcept {
+int write_out(int fd, chain& bytes, int flags, std::uint64_t& system_calls) noexcept {
   while (!bytes.empty()) {
     ++system_calls;
-    const ssize_t taken = write_some(fd, bytes);
+    const ssize_t taken = write_some(fd, bytes, flags);
     if (taken < 0) {
       if (errno == EINTR) continue;
       return errno == EWOULDBLOCK ? EAGAIN : errno;
@@ -44,14 +44,22 @@ int write_out(int fd, chain& bytes, std::uint64_t& system_calls) noexcept {
 
 }  // namespace
 
-void epoll_engine::send(socket_id id, chain& bytes) {
+void epoll_engine::send(socket_id id, chain& bytes) { begin_send_with(0, id, bytes); }
+
+// What the kernel holds back because more is to come leaves together with the FIN.
+void epoll_engine::send_last(socket_id id, chain& bytes) {
+  begin_send_with(MSG_MORE, id, bytes);
+  shutdown_sending(id);
+}
+
+void epoll_engine::begin_send_with(int flags, socket_id id, chain& bytes) {
   socket_slot* s = begin_send(id, bytes);
   if (!s) return;
   if (s->phase == socket_phase::connecting) {
     s->sending.emplace(std::move(bytes));
     return;
   }
-  const int error = write_out(s->fd, bytes, system_calls_);
+  const int error = write_out(s->fd, bytes, flags, system_calls_);
   if (error == 0) {
     s->sent = true;
     enqueue(id.index, *s);
@@ -65,17 +73,9 @@ void epoll_engine::send(socket_id id, chain& bytes) {
   }
 }
 
-bool epoll_engine::take_sent(socket_id id) {
-  socket_slot* s = live(id);
-  if (!s || !s->sent || s->error != 0 || s->phase != socket_phase::open || s->end_wanted || !dequeue_newest(id, *s)) return false;
-  s->sent = false;
-  s->send_bytes = 0;
-  return true;
-}
-
 // Goes on with the send in flight. True when it is done; a failure is left in the slot's error.
 bool epoll_engine::pump(std::uint32_t index, socket_slot& s) {
-  const int error = write_out(s.fd, *s.sending, system_calls_);
+  const int error = write_out(s.fd, *s.sending, 0, system_calls_);
   if (error == EAGAIN) {
     arm(index, s, wanted(s));
     return false;
@@ -94,11 +94,19 @@ std::size_t epoll_engine::transfer(socket_id id, std::uint32_t events) {
   socket_slot* s = slots_.at(id.index);
   std::size_t done = 0;
   const bool hang_up = (events & (EPOLLHUP | EPOLLERR)) != 0;
+  // Reported although it was not wanted: then it is taken back.
+  const bool unwanted = (events & EPOLLIN) != 0 && (wanted(*s) & EPOLLIN) == 0;
   if (((events & EPOLLIN) != 0 || hang_up) && !s->paused && !s->end_seen) {
     received outcome = received::all;
     done += receive(id, outcome);
     s = told(id);
     if (!s) return done;
+    // The end has come with the last bytes.
+    if ((events & EPOLLRDHUP) != 0 && outcome == received::all && s->error == 0 && !s->end_seen) {
+      done += receive(id, outcome);
+      s = told(id);
+      if (!s) return done;
+    }
   }
   if ((events & EPOLLOUT) != 0 || hang_up) {
     if (s->sending) {
@@ -111,7 +119,7 @@ std::size_t epoll_engine::transfer(socket_id id, std::uint32_t events) {
       arm(id.index, *s, wanted(*s));
     }
   }
-  if ((events & EPOLLIN) != 0 && (s->armed & EPOLLIN) != 0 && (wanted(*s) & EPOLLIN) == 0) arm(id.index, *s, wanted(*s));
+  if (unwanted && (s->armed & EPOLLIN) != 0) arm(id.index, *s, wanted(*s));
   if (hang_up && s->error == 0) done += hung_up(id, events);
   return done;
 }
@@ -159,7 +167,6 @@ std::size_t epoll_engine::receive(socket_id id, received& outcome) {
     }
     if (count == 0) {
       s->end_seen = true;
-      arm(id.index, *s, wanted(*s));
       if (s->error != 0) return done;      // the failure says it better
       s->events->on_end();
       return done + 1;

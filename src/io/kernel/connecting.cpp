@@ -51,12 +51,18 @@ result<socket_id> kernel_engine::connect(const endpoint& where, const socket_opt
 
 // 0, or the errno of a local failure.
 int kernel_engine::begin_connect(std::uint32_t index, socket_slot& s, const sockets::address& to) {
-  if (::connect(s.fd, to.raw(), to.size) == 0) {
+  int error = ::connect(s.fd, to.raw(), to.size) == 0 ? 0 : errno;
+  // On loopback the handshake is over when connect() returns, and asking once more says how it ended.
+  if (error == EINPROGRESS && to.loopback()) {
+    error = ::connect(s.fd, to.raw(), to.size) == 0 ? 0 : errno;
+    if (error == EALREADY) error = EINPROGRESS;
+  }
+  if (error == 0 && s.tcp && sockets::local_port(s.fd) == to.port() && sockets::joined_to_itself(s.fd)) error = ECONNREFUSED;
+  if (error == 0) {
     s.connected = true;
     enqueue(index, s);
     return 0;
   }
-  const int error = errno;
   if (error == EINPROGRESS || error == EINTR) {
     arm(index, s, EPOLLOUT);
     return 0;
@@ -88,8 +94,11 @@ void kernel_engine::connect_again(socket_id id) {
 
 std::size_t kernel_engine::finish_connect(socket_id id) {
   socket_slot* s = slots_.at(id.index);
-  int error = sockets::take_error(s->fd);
-  if (error == 0 && s->tcp && sockets::joined_to_itself(s->fd)) error = ECONNREFUSED;
+  int error = 0;
+  if (!s->connected) {
+    error = sockets::take_error(s->fd);
+    if (error == 0 && s->tcp && sockets::joined_to_itself(s->fd)) error = ECONNREFUSED;
+  }
   if (error != 0) return tell_failure(id, error);
   s->connected = false;
   s->phase = socket_phase::open;

@@ -177,6 +177,14 @@ socket_slot* kernel_engine::begin_send(socket_id id, chain& bytes) {
   return s;
 }
 
+bool kernel_engine::take_sent(socket_id id) {
+  socket_slot* s = live(id);
+  if (!s || !s->sent || s->error != 0 || s->phase != socket_phase::open || s->end_wanted != s->end_sent || !dequeue_newest(id, *s)) return false;
+  s->sent = false;
+  s->send_bytes = 0;
+  return true;
+}
+
 std::size_t kernel_engine::tell_sent(socket_id id) {
   socket_slot* s = slots_.at(id.index);
   s->sent = false;
@@ -227,6 +235,7 @@ void kernel_engine::arm(std::uint32_t index, socket_slot& s, std::uint8_t intere
   if (s.registered && s.armed == interests) return;
   epoll_event event{};
   event.events = interests;
+  if (interests & EPOLLIN) event.events |= EPOLLRDHUP;
   event.data.u64 = (std::uint64_t{s.generation} << 32) | index;
   ++system_calls_;
   if (::epoll_ctl(poller(), s.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, s.fd, &event) == 0) {

@@ -43,6 +43,7 @@ class kernel_engine : public engine {
   void start(socket_id id, socket_events& events) override;
 
   result<socket_id> connect(const endpoint& where, const socket_options& options, socket_events& events) override;
+  bool take_sent(socket_id id) override;
   void shutdown_sending(socket_id id) override;
   void hand_over(socket_id id, socket_events& events) override;
 
@@ -106,7 +107,8 @@ class kernel_engine : public engine {
     sockets::listening socket;
     listener_events* events = nullptr;
     std::uint32_t generation = 0;
-    bool loopback_congestion = false;
+    std::uint8_t expected = 1;         // connections that wait when one does
+    bool loopback_congestion = false;  // to be seen to for each that it accepts
     bool stumbling = false;            // told; until the next accept succeeds
   };
   struct alarm {

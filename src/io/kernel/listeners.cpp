@@ -4,6 +4,7 @@
 #include <hawser/base/contract.hpp>
 #include <hawser/base/log.hpp>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace hawser::inline v0::io {
@@ -47,7 +48,12 @@ result<listener_id> kernel_engine::listen(const endpoint& where, const listen_op
   made->socket = std::move(*opened);
   made->events = &events;
   made->generation = generation;
-  made->loopback_congestion = accepted.loopback_congestion;
+  const bool tcp = made->socket.family != AF_UNIX;
+  made->loopback_congestion = tcp && bbr_ && accepted.loopback_congestion;
+  if (made->loopback_congestion && where.loopback()) {
+    sockets::avoid_bbr(made->socket.fd.get());      // what it accepts has it from there
+    made->loopback_congestion = false;
+  }
   listeners_[index] = std::move(made);
   return listener_id{index, generation};
 }
@@ -69,7 +75,10 @@ void kernel_engine::close(listener_id id) {
 std::size_t kernel_engine::accept_some(std::uint32_t index) {
   const listener_id id{index, listeners_[index]->generation};
   std::size_t done = 0;
-  for (std::size_t tries = 0; tries < accepts_per_event; ++tries) {
+  std::size_t accepted_count = 0;
+  // About as many as the last time: to ask a listener that has no more costs as much as to accept. What is left is reported again.
+  const std::size_t most = listeners_[index]->expected;
+  for (std::size_t tries = 0; tries < most; ++tries) {
     listener* from = find(id);
     if (!from) break;
     sockets::address remote_address;
@@ -83,10 +92,12 @@ std::size_t kernel_engine::accept_some(std::uint32_t index) {
       return done + (accept_stumbled(index, error) ? 1 : 0);
     }
     from->stumbling = false;
+    ++accepted_count;
+    from->expected = static_cast<std::uint8_t>(accepted_count == most ? std::min(2 * most, accepts_per_event) : accepted_count);
     endpoint remote = sockets::to_endpoint(remote_address);
     if (!remote.valid()) remote = from->socket.local;
     const bool tcp = from->socket.family != AF_UNIX;
-    if (tcp && bbr_ && from->loopback_congestion && remote.loopback()) sockets::avoid_bbr(fd.get());
+    if (from->loopback_congestion && remote.loopback()) sockets::avoid_bbr(fd.get());
     const socket_id accepted = slots_.take();
     socket_slot& s = *slots_.at(accepted.index);
     s.fd = fd.give_up();

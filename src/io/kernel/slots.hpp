@@ -43,6 +43,7 @@ struct socket_slot {
   bool fed : 1 = false;                // it has brought something
   bool starving : 1 = false;           // stands in line for a receive buffer
   bool end_told : 1 = false;
+  bool end_watched : 1 = false;        // stands in the epoll set for what comes after the end
   bool gone : 1 = false;               // shut down; waits for the kernel's last completion
   std::uint8_t in_flight = 0;          // operations that the kernel has not completed; the slot stays until there are none
   std::uint8_t heard = 0;              // receive buffers handed out in turn heard_in

@@ -53,10 +53,10 @@ void uring_engine::discarded(socket_id id) {
 // not acknowledged: so input is thrown away first, and while something is unacknowledged the socket stays.
 void uring_engine::finish(std::uint32_t index) {
   socket_slot& s = *slots_.at(index);
-  const bool unacknowledged = s.tcp && sockets::has_unacknowledged(s.fd);
-  end_sending(s);
   if (!s.end_seen) s.end_seen = sockets::discard_input(s.fd);
-  if (s.end_seen || !unacknowledged) {
+  const bool unacknowledged = !s.end_seen && s.tcp && sockets::has_unacknowledged(s.fd);
+  end_sending(s);
+  if (!unacknowledged) {
     release(index);
     return;
   }

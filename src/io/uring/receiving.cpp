@@ -166,11 +166,16 @@ std::size_t uring_engine::settle(socket_id id) {
     start_receiving(id.index, *s);
     return 0;
   }
-  if (s->end_told) return 0;
+  if (s->end_told) {
+    // A reset is still to be told, and no operation is there to meet it. Most are closed before this is asked.
+    if (!s->end_watched) arm(id.index, *s, 0);
+    s->end_watched = true;
+    return 0;
+  }
   s->end_told = true;
   s->events->on_end();
   s = told(id);
-  if (s) arm(id.index, *s, 0);         // a reset is still to be told, and no operation is there to meet it
+  if (s) enqueue(id.index, *s);
   return 1;
 }
 
@@ -183,6 +188,11 @@ std::size_t uring_engine::go_on(socket_id id) {
   socket_slot* s = slots_.at(id.index);
   if (s->paused && s->error != 0) return fail(id, s->error);
   std::size_t done = 0;
+  if (s->sent) {
+    done += tell_sent(id);
+    s = told(id);
+    if (!s) return done;
+  }
   while (s->last_arrival != 0 && !s->paused && has_share(*s)) {
     done += deliver(id, arrivals_.pop(s->last_arrival));
     s = told(id);

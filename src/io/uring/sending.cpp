@@ -15,6 +15,25 @@ void uring_engine::send(socket_id id, chain& bytes) {
   if (s->phase == socket_phase::open) submit_send(id.index, *s);
 }
 
+// At once, as a rule: so the FIN leaves with it, and no turn is needed to learn that it may.
+void uring_engine::send_last(socket_id id, chain& bytes) {
+  socket_slot* s = begin_send(id, bytes);
+  if (!s) return;
+  if (s->phase == socket_phase::open && bytes.count() == 1) {
+    ++system_calls_;
+    const ssize_t taken = ::send(s->fd, bytes[0].data(), bytes[0].size(), MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+    if (taken > 0) bytes.drop_front(static_cast<std::size_t>(taken));
+  }
+  if (bytes.empty()) {
+    s->sent = true;
+    enqueue(id.index, *s);
+  } else {
+    s->sending.emplace(std::move(bytes));
+    if (s->phase == socket_phase::open) submit_send(id.index, *s);
+  }
+  shutdown_sending(id);
+}
+
 std::size_t uring_engine::begin_sending(socket_id id) {
   socket_slot& s = *slots_.at(id.index);
   // What on_connected() sent is on its way.

@@ -38,6 +38,7 @@ class uring_engine final : public kernel_engine {
 
   using kernel_engine::close;
   void send(socket_id id, chain& bytes) override;
+  void send_last(socket_id id, chain& bytes) override;
   void pause_receiving(socket_id id) override;
   void resume_receiving(socket_id id) override;
   void close(socket_id id) override;

@@ -119,6 +119,21 @@ void connection::parts::check_drained() {
   end(0);
 }
 
+bool connection::end_now(instant now) {
+  constexpr std::size_t rest_bytes_max = 16 * 1024;      // a transport that has taken everything so far takes this at once
+  parts& p = *parts_;
+  p.now = std::max(p.now, now);
+  if (p.over) return true;
+  HAWSER_EXPECTS(p.go_away_sent, "end_now() without go_away()");
+  if (p.queue.queued_bytes() != 0) return false;
+  p.fill();
+  const std::size_t rest = p.out.pending_bytes();
+  if (rest != 0 && (rest > rest_bytes_max || rest != p.out.committed_bytes())) return false;
+  if (p.queue.can_commit() || p.first_dirty || p.go_away_due || p.pongs_due != 0) return false;
+  p.end(0);
+  return true;
+}
+
 // -- time
 
 void connection::parts::handle_timeout() {
