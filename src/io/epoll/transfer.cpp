@@ -56,7 +56,7 @@ void epoll_engine::begin_send_with(int flags, socket_id id, chain& bytes) {
   socket_slot* s = begin_send(id, bytes);
   if (!s) return;
   if (s->phase == socket_phase::connecting) {
-    s->sending.emplace(std::move(bytes));
+    s->sending.put(sends_, std::move(bytes));
     return;
   }
   const int error = write_out(s->fd, bytes, flags, system_calls_);
@@ -64,7 +64,7 @@ void epoll_engine::begin_send_with(int flags, socket_id id, chain& bytes) {
     s->sent = true;
     enqueue(id.index, *s);
   } else if (error == EAGAIN) {
-    s->sending.emplace(std::move(bytes));
+    s->sending.put(sends_, std::move(bytes));
     arm(id.index, *s, wanted(*s));
   } else {
     bytes.clear();

@@ -99,6 +99,7 @@ class kernel_engine : public engine {
   void forget_listeners() noexcept { listeners_.clear(); }
 
   std::uint64_t system_calls_ = 0;     // one more wherever one is made that counts, by the engines as well
+  send_store sends_;
   mutable slot_table slots_;
   buffer_pool* pool_ = nullptr;        // the loop's
 

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
+#include <utility>
 #include <vector>
 
 namespace hawser::inline v0::io {
@@ -15,12 +15,75 @@ namespace hawser::inline v0::io {
 // Where a socket stands. Commands see accepted to failed; a draining socket belongs to the engine alone.
 enum class socket_phase : std::uint8_t { free, accepted, connecting, open, failed, draining };
 
-// All that an engine knows of one socket.
-struct socket_slot {
+// The chains of sends that the kernel has not taken as a whole, apart from the slots: few sockets have one, and what was used last is used
+// again first, so that it is in the cache. Must outlive what it holds.
+class send_store {
+ public:
+  struct node {
+    chain bytes;
+    node* next;
+    send_store* home;
+  };
+  send_store() noexcept = default;
+  send_store(const send_store&) = delete;
+  send_store& operator=(const send_store&) = delete;
+  ~send_store() {
+    while (free_) delete std::exchange(free_, free_->next);
+  }
+  node* take(chain&& bytes) {
+    if (!free_) return new node{std::move(bytes), nullptr, this};
+    node* const one = std::exchange(free_, free_->next);
+    --free_count_;
+    one->bytes = std::move(bytes);
+    return one;
+  }
+  void give_back(node* one) noexcept {
+    one->bytes.clear();
+    if (free_count_ == free_max) {
+      delete one;
+      return;
+    }
+    one->next = std::exchange(free_, one);
+    ++free_count_;
+  }
+
+ private:
+  static constexpr std::size_t free_max = 1024;      // a turn does no more
+  node* free_ = nullptr;
+  std::size_t free_count_ = 0;
+};
+
+// A place in it, or none.
+class pending_send {
+ public:
+  pending_send() noexcept = default;
+  pending_send(pending_send&& other) noexcept : at_(std::exchange(other.at_, nullptr)) {}
+  pending_send& operator=(pending_send&& other) noexcept {
+    std::swap(at_, other.at_);
+    return *this;
+  }
+  ~pending_send() { reset(); }
+  void put(send_store& in, chain&& bytes) {
+    reset();
+    at_ = in.take(std::move(bytes));
+  }
+  void reset() noexcept {
+    if (at_) at_->home->give_back(std::exchange(at_, nullptr));
+  }
+  explicit operator bool() const noexcept { return at_ != nullptr; }
+  chain& operator*() const noexcept { return at_->bytes; }
+  chain* operator->() const noexcept { return &at_->bytes; }
+
+ private:
+  send_store::node* at_ = nullptr;
+};
+
+// All that an engine knows of one socket: one line of the cache.
+struct alignas(64) socket_slot {
   std::uint32_t generation = 1;
   int fd = -1;
   socket_events* events = nullptr;
-  std::optional<chain> sending;        // what the kernel has not taken yet of the send in flight
+  pending_send sending;                // what the kernel has not taken yet of the send in flight
   std::size_t send_bytes = 0;          // of the whole send in flight; 0: none
   std::uint32_t next_free = 0;
   int error = 0;                       // errno of a failure that is to be told
@@ -51,7 +114,7 @@ struct socket_slot {
   std::uint16_t receive_error = 0;     // errno that ended receiving
   std::uint32_t last_arrival = 0;      // what arrived and waits: a circle, entered at its end; 0: nothing
 };
-static_assert(sizeof(socket_slot) <= 96, "the engine's share of an idle connection");
+static_assert(sizeof(void*) != 8 || sizeof(socket_slot) == 64, "the engine's share of an idle connection");
 
 // Slots in pages that never move, so that a slot stays where it is while handlers open other sockets. An id names a slot and
 // its generation: what a closed socket's id finds is nothing.

@@ -11,7 +11,7 @@ namespace hawser::inline v0::io {
 void uring_engine::send(socket_id id, chain& bytes) {
   socket_slot* s = begin_send(id, bytes);
   if (!s) return;
-  s->sending.emplace(std::move(bytes));
+  s->sending.put(sends_, std::move(bytes));
   if (s->phase == socket_phase::open) submit_send(id.index, *s);
 }
 
@@ -28,7 +28,7 @@ void uring_engine::send_last(socket_id id, chain& bytes) {
     s->sent = true;
     enqueue(id.index, *s);
   } else {
-    s->sending.emplace(std::move(bytes));
+    s->sending.put(sends_, std::move(bytes));
     if (s->phase == socket_phase::open) submit_send(id.index, *s);
   }
   shutdown_sending(id);

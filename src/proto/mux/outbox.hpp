@@ -12,7 +12,10 @@ namespace hawser::inline v0::proto::mux {
 // payloads are appended as slices. Frames that still lie in the open segment may be amended (a FIN that comes a moment later).
 class outbox {
  public:
-  explicit outbox(buffer_pool& pool) noexcept : pool_(&pool), ready_(pool) {}
+  explicit outbox(buffer_pool& pool) noexcept : pool_(&pool) {}
+  ~outbox() { drop_full(); }
+  outbox(const outbox&) = delete;
+  outbox& operator=(const outbox&) = delete;
 
   // Where the next `count` contiguous bytes go; wrote() says that they are there. Needs has_slots().
   std::byte* reserve(std::size_t count) {
@@ -41,21 +44,30 @@ class outbox {
   void sent(std::size_t count) noexcept;
   void clear() noexcept;
 
-  bool empty() const noexcept { return ready_.empty() && open_.empty(); }
-  std::size_t pending_bytes() const noexcept { return ready_.bytes() + open_.size(); }
+  bool empty() const noexcept { return !full_ && open_.empty(); }
+  std::size_t pending_bytes() const noexcept { return (full_ ? full_->ready.bytes() : 0) + open_.size(); }
   // Framed and not taken by the transport yet, whether still here or already given to it.
   std::size_t committed_bytes() const noexcept { return in_flight_; }
-  bool has_slots() const noexcept { return ready_.room() > 6; }
+  bool has_slots() const noexcept { return !full_ || full_->ready.room() > 6; }
 
  private:
+  // More than lies in one segment; in a small buffer, while there is any.
+  struct run {
+    explicit run(buffer_pool& pool) noexcept : ready(pool) {}
+    chunk self;
+    chain ready;
+  };
   void open_segment(std::size_t count);
   void close_run();
+  chain& need_ready();
+  void drop_full() noexcept;
 
-  buffer_pool* pool_;
-  chain ready_;
-  chunk open_;              // its bytes follow those of ready_
-  std::uint64_t end_ = 1;
+  chunk open_;              // its bytes follow those of full_
   std::size_t in_flight_ = 0;
+  std::uint64_t end_ = 1;
+  run* full_ = nullptr;     // never empty
+  std::uint64_t began_ = 1; // end_ when a segment was opened with nothing in flight
+  buffer_pool* pool_;
 };
 
 }  // namespace hawser::inline v0::proto::mux
