@@ -4,6 +4,7 @@
 #include "peer/channel_state.hpp"
 #include "peer/core.hpp"
 #include "peer/counted.hpp"
+#include "peer/id_tree.hpp"
 
 #include <hawser/async/wait.hpp>
 #include <hawser/link.hpp>
@@ -117,6 +118,8 @@ class peer_connection final : public counted<peer_connection>, public connection
   void set_user_state(std::shared_ptr<void> state);
   void* user_pointer() const noexcept;
 
+  id_tree_hook in_tree;      // the peer's, while it is registered
+
   // -- between the halves of a self_pair
   protocol& machine() noexcept { return *this; }
   void leave_pair() noexcept;
@@ -204,7 +207,7 @@ class peer_connection final : public counted<peer_connection>, public connection
 
 // What an idle connection owns is this (its link included), the protocol core's parts (src/proto/mux/connection.cpp has their figure),
 // what the other side said in its HELLO, and the engine's slot.
-static_assert(sizeof(void*) != 8 || sizeof(peer_connection) <= 320, "what an idle connection costs: say why before raising it");
+static_assert(sizeof(void*) != 8 || sizeof(peer_connection) <= 328, "what an idle connection costs: say why before raising it");
 
 std::error_code error_of_code(std::uint32_t code) noexcept;
 

@@ -15,6 +15,7 @@ namespace hawser::inline v0::detail {
 peer_core::peer_core(loop& on, peer& owner, peer_options options)
     : loop_(&on), owner_(&owner), options_(std::move(options)), ending_(on) {
   draw_entropy(identity_.peer_id);
+  by_id_.set_secret(draw_seed());
   // A name that is none is presented to nobody; connect() and listen() say so.
   if (valid_name(options_.name)) identity_.name = options_.name;
   identity_.metadata = options_.metadata;
@@ -124,35 +125,33 @@ std::vector<ref<peer_connection>> peer_core::alive() {
 void peer_core::register_open(peer_connection& one) {
   ++open_count_;
   if (!one.name().empty()) by_name_.emplace(std::pair(one.name(), one.number()), &one);
-  by_id_.emplace(std::pair(one.id(), one.number()), &one);
+  by_id_.insert(one);
 }
 
 void peer_core::unregister(peer_connection& one) {
   --open_count_;
   if (!one.name().empty()) by_name_.erase({one.name(), one.number()});
-  by_id_.erase({one.id(), one.number()});
+  by_id_.erase(one);
 }
-
-namespace {
 
 // Of several the oldest that is open; one that is closing only when no other is left.
-template <class Map, class Key>
-peer_connection* oldest(const Map& map, const Key& key) {
-  const auto first = map.lower_bound({key, 0});
-  for (auto it = first; it != map.end() && it->first.first == key; ++it)
+peer_connection* peer_core::find(std::string_view name) const noexcept {
+  const auto first = by_name_.lower_bound({name, 0});
+  for (auto it = first; it != by_name_.end() && it->first.first == name; ++it)
     if (it->second->is_open()) return it->second;
-  return first != map.end() && first->first.first == key ? first->second : nullptr;
+  return first != by_name_.end() && first->first.first == name ? first->second : nullptr;
 }
-
-}  // namespace
-
-peer_connection* peer_core::find(std::string_view name) const noexcept { return oldest(by_name_, name); }
-peer_connection* peer_core::find(const peer_id& id) const noexcept { return oldest(by_id_, id); }
+peer_connection* peer_core::find(const peer_id& id) const noexcept {
+  peer_connection* const first = by_id_.find(id, 0);
+  for (peer_connection* one = first; one; one = by_id_.find(id, one->number() + 1))
+    if (one->is_open()) return one;
+  return first;
+}
 
 std::vector<connection> peer_core::connections() const {
   std::vector<connection> all;
   all.reserve(open_count_);
-  for (const auto& [key, one] : by_id_)
+  for (peer_connection* one = by_id_.next(nullptr); one; one = by_id_.next(one))
     if (one->is_open()) all.push_back(peer_connection::handle(one));
   std::sort(all.begin(), all.end(), [](const connection& a, const connection& b) { return a.number() < b.number(); });
   return all;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "peer/counted.hpp"
+#include "peer/id_tree.hpp"
 #include "peer/operations.hpp"
 
 #include <hawser/async/cancel.hpp>
@@ -120,9 +121,9 @@ class peer_core final : public counted<peer_core> {
   std::error_code listen_error_;
   std::vector<std::unique_ptr<doorway>> doorways_;
   intrusive_list<connection_node> connections_;
-  // By name or id and, among several, by age: those of one peer may be thousands, and what strangers choose makes no chain of a hash.
+  // By name and, among several, by age: those of one peer may be thousands, and what strangers choose makes no chain of a hash.
   std::map<std::pair<std::string_view, std::uint64_t>, peer_connection*> by_name_;
-  std::map<std::pair<peer_id, std::uint64_t>, peer_connection*> by_id_;
+  id_tree by_id_;
   ref<self_pair> self_;
   operation_registry operations_;
   ref<handler_record> on_stream_;

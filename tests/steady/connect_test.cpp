@@ -4,6 +4,8 @@
 #include "support/sanitizers.hpp"
 #include "unit/peer/fixture.hpp"
 
+#include <malloc.h>
+
 #include <cstdio>
 #include <optional>
 #include <memory>
@@ -93,6 +95,35 @@ TEST_P(connect_path, takes_a_bounded_number_of_allocations_at_each_end) {
   dialer.print(engine, "hundredth", "dialer");
   expect_within(acceptor, 10, 4096);
   expect_within(dialer, 16, 4096);
+}
+
+// What both ends of a connection own while it says nothing, the allocator's share included, and without the slots of the engines, which
+// come by the page.
+TEST_P(connect_path, leaves_no_more_at_both_ends_than_what_an_idle_connection_may_own) {
+  if (HAWSER_UNDER_ADDRESS_SANITIZER) GTEST_SKIP() << "AddressSanitizer has an allocator of its own";
+  constexpr std::size_t at_both_ends_max = 2 * 1'344;
+  constexpr std::size_t count = 200;
+  std::size_t answered = 0;
+  acceptor.of->on_message([](connection& from, byte_view message) { EXPECT_TRUE(succeeded(from.send(message))); });
+  dialer.of->on_message([&](connection&, byte_view) { ++answered; });
+  const auto ask_all = [&] {
+    answered = 0;
+    const std::vector<connection> open = dialer.of->connections();
+    for (const connection& one : open) ASSERT_TRUE(succeeded(one.send(as_bytes("are you there?"))));
+    ASSERT_TRUE(drive_both(*acceptor.on, *dialer.on, [&] { return answered == open.size(); }));
+    for (int i = 0; i < 5; ++i) acceptor.on->poll(), dialer.on->poll();
+  };
+  for (int i = 0; i < 20; ++i) ASSERT_NO_FATAL_FAILURE(open_one());
+  ASSERT_NO_FATAL_FAILURE(ask_all());
+  const std::size_t pooled = acceptor.on->buffers().bytes_cached() + dialer.on->buffers().bytes_cached();
+  const std::size_t before = ::mallinfo2().uordblks;
+  for (std::size_t i = 0; i < count; ++i) ASSERT_NO_FATAL_FAILURE(open_one());
+  ASSERT_NO_FATAL_FAILURE(ask_all());
+  EXPECT_EQ(acceptor.on->buffers().bytes_in_use() + dialer.on->buffers().bytes_in_use(), 0u);
+  const std::size_t free_buffers = acceptor.on->buffers().bytes_cached() + dialer.on->buffers().bytes_cached() - pooled;
+  const std::size_t owned = (::mallinfo2().uordblks - before - free_buffers) / count;
+  std::printf("%s: %zu bytes at both ends of an idle connection\n", GetParam() == engine_choice::uring ? "uring" : "epoll", owned);
+  EXPECT_LE(owned, at_both_ends_max);
 }
 
 INSTANTIATE_TEST_SUITE_P(engine, connect_path, ::testing::Values(engine_choice::epoll, engine_choice::uring),

@@ -110,8 +110,9 @@ void connection::parts::go_away(std::uint32_t code, duration drain, std::string_
 // The peer wants to end, and nothing is left to do: then this side ends first, and says so with its last frame. Not in the middle of an
 // input: an OPEN that waited when the peer said GOAWAY may come behind it, and behind the FIN of channel 1.
 void connection::parts::check_drained() {
+  if (!go_away_here || over) return;
   if (!in.empty() || (rare && !rare->in_after.empty()) || reading != stage::header || stash_size != 0) return;
-  if (!go_away_here || over || table.open_count() != 0 || queue.queued_bytes() != 0 || first_dirty || go_away_due) return;
+  if (table.open_count() != 0 || queue.queued_bytes() != 0 || first_dirty || go_away_due) return;
   channel& plain = table.plain();
   if (can_receive(plain.state) || !out.has_slots() || plain.queue) return;
   if (can_send(plain.state)) (void)finish(plain);
@@ -202,7 +203,8 @@ void connection::parts::handle_stalls() {
 instant connection::parts::poll_timeout() const noexcept {
   if (has_events()) return now;
   if (over) return never;
-  instant next = std::min({handshake_at, frame_at, deadline_at});
+  instant next = std::min(frame_at, deadline_at);
+  if (!hello_here) next = std::min(next, handshake_at);
   if (rare) next = std::min(next, rare->drain_at);
   if (ready()) next = std::min(next, quiet_ping_due ? pulse.idle_due() : pulse.poll_timeout());
   if (with.stall_timeout != duration::max() && queue.queued_bytes() != 0) next = std::min(next, stall_at == never ? after(now, with.stall_timeout / 4) : stall_at);

@@ -255,6 +255,7 @@ struct connection::parts final : mux::commit_observer {
   std::uint32_t left = 0;            // payload of the DATA frame that is still to come
   instant frame_at = never;          // the frame under way must be complete
   instant deadline_at = never;       // no channel's deadline is earlier
+  rarity* rare = nullptr;
   chunk lent;                        // what the last event points into
 
   // output
@@ -281,7 +282,6 @@ struct connection::parts final : mux::commit_observer {
   channel_id refused_first = 0;      // for want of room in the connection, since that was told writable last
   std::uint32_t closed_code = 0;
   std::unique_ptr<handshake> shake;
-  rarity* rare = nullptr;
   std::unique_ptr<remote_open> opening;    // of the last `opened` event; kept for the next one
   alias_sender aliases_out;
   alias_receiver aliases_in;
