@@ -139,8 +139,7 @@ bool connection::end_now(instant now) {
 
 void connection::parts::handle_timeout() {
   if (over) return;
-  if (now >= handshake_at) {
-    handshake_at = never;
+  if (!hello_here && now >= shake->until) {
     fail(errc::idle);
     closed_code = static_cast<std::uint32_t>(errc::handshake_timeout);
     return;
@@ -204,7 +203,7 @@ instant connection::parts::poll_timeout() const noexcept {
   if (has_events()) return now;
   if (over) return never;
   instant next = std::min(frame_at, deadline_at);
-  if (!hello_here) next = std::min(next, handshake_at);
+  if (!hello_here) next = std::min(next, shake->until);
   if (rare) next = std::min(next, rare->drain_at);
   if (ready()) next = std::min(next, quiet_ping_due ? pulse.idle_due() : pulse.poll_timeout());
   if (with.stall_timeout != duration::max() && queue.queued_bytes() != 0) next = std::min(next, stall_at == never ? after(now, with.stall_timeout / 4) : stall_at);

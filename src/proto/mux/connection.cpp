@@ -38,7 +38,7 @@ connection::parts::parts(role side_, const settings& with_, const identity& who,
   plain.out = send_credit(floor.channel_credit);
 
   shake->application = who.application;
-  handshake_at = after(now, with.handshake_timeout);
+  shake->until = after(now, with.handshake_timeout);
   const auto put_greeting = [&](std::byte* at) {
     const std::size_t head = put_preface(at, {version_newest, version_oldest});
     return head + put_hello(at + head, with.announced, who, seed);

@@ -65,7 +65,6 @@ connection::parts::progress connection::parts::handle_hello(byte_view payload, e
   peer_alias_slots = l.alias_slots;
   pulse.set_idle_timeout(with.announced.idle_timeout_ms, l.idle_timeout_ms);
   pulse.set_in_flight_max(l.pings_in_flight_max);
-  handshake_at = never;
   to = event{};
   to.kind = event_kind::hello;
   to.text = hello.name;

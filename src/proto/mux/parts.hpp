@@ -59,6 +59,7 @@ struct handshake {
   std::vector<std::byte> greeting;       // preface and HELLO, until they are framed
   std::string application;
   preface theirs{};
+  instant until = never;                 // the peer's HELLO must be here
   chunk held;                            // what came before accept()
   remote_hello hello;                    // its views point into `payload`
   std::unique_ptr<std::byte[]> payload;
@@ -235,24 +236,26 @@ struct connection::parts final : mux::commit_observer {
   std::uint8_t pongs_due = 0;
   std::uint8_t pings_due = 0;        // asked for by ping()
   std::uint8_t ping_kinds = 0;       // unanswered pings, oldest first: 1 = its answer is an event
+  // Bytes where every frame writes, bits elsewhere.
+  bool first_part = false;           // of the DATA frame under way
+  bool meter_touched = false;
+  bool commit_was_full = false;
   bool greeted : 1 = false;          // our preface and HELLO are in the outbox
   bool preface_here : 1 = false;
   bool hello_here : 1 = false;
   bool over : 1 = false;
   bool closed_told : 1 = false;
   bool replaying : 1 = false;
-  bool first_part : 1 = false;       // of the DATA frame under way
-  bool meter_touched : 1 = false;
   bool go_away_sent : 1 = false;
   bool go_away_due : 1 = false;
   bool go_away_here : 1 = false;
   bool connection_writable : 1 = false;      // event to report
   bool wants_connection_writable : 1 = false;
-  bool commit_was_full : 1 = false;
   bool quiet_ping_due : 1 = false;   // for liveness or a measurement
+  std::uint32_t left = 0;            // payload of the DATA frame that is still to come
   channel* first_event = nullptr;
   frame_header frame{};
-  std::uint32_t left = 0;            // payload of the DATA frame that is still to come
+  std::uint32_t frame_bytes_max = 0; // payload of a frame that we make
   instant frame_at = never;          // the frame under way must be complete
   instant deadline_at = never;       // no channel's deadline is earlier
   rarity* rare = nullptr;
@@ -260,8 +263,6 @@ struct connection::parts final : mux::commit_observer {
 
   // output
   channel* first_dirty = nullptr;
-  std::uint32_t frame_bytes_max = 0;       // payload of a frame that we make
-  std::uint32_t peer_message_bytes_max = 0;
   mux::outbox out;
 
   channel_table table;
@@ -270,6 +271,7 @@ struct connection::parts final : mux::commit_observer {
   std::uint64_t bytes_received = 0, bytes_sent = 0, messages_received = 0, messages_sent = 0, frames_received = 0;
   keepalive pulse;
   abuse_meter meter;
+  std::uint32_t peer_message_bytes_max = 0;
 
   // what a message does not touch
   std::uint32_t peer_channel_credit = 0;
@@ -285,7 +287,6 @@ struct connection::parts final : mux::commit_observer {
   std::unique_ptr<remote_open> opening;    // of the last `opened` event; kept for the next one
   alias_sender aliases_out;
   alias_receiver aliases_in;
-  instant handshake_at = never;
   instant stall_at = never;
   std::uint64_t opens_received = 0, opens_sent = 0, opens_accepted = 0;
 };
