@@ -30,6 +30,40 @@ TEST_P(engine_rules, close_with_a_send_in_flight_still_brings_it_out) {
   ASSERT_TRUE(drive([&] { return client().engine().open_sockets() == (&client() == &server() ? 1u : 0u); }));
 }
 
+TEST_P(engine_rules, the_last_bytes_are_followed_by_the_end_and_answers_still_come) {
+  for (const std::size_t count : {24, 100'000, 3'000'000}) {
+    pair two = connect_pair();
+    ASSERT_TRUE(two.far);
+    const std::string text = pattern(count, 7);
+    two.near->send_last(as_bytes(text));
+    ASSERT_TRUE(drive([&] { return two.far->ended || two.far->failed; }));
+    EXPECT_TRUE(two.far->got == text);
+    EXPECT_TRUE(drive([&] { return two.near->sends == 1; }));
+    two.far->send("heard");
+    ASSERT_TRUE(drive([&] { return two.near->got == "heard"; }));
+    two.far->close();
+    ASSERT_TRUE(drive([&] { return two.near->ended; }));
+    EXPECT_FALSE(two.near->failed);
+    two.near->close();
+    ASSERT_TRUE(drive([&] { return client().engine().open_sockets() + server().engine().open_sockets() == 0; }));
+  }
+}
+
+TEST_P(engine_rules, a_send_that_is_the_last_may_be_taken_at_once_and_is_told_by_one_way_only) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  two.near->send_last(as_bytes("done"));
+  bool taken = false;
+  {
+    const command_scope command;
+    taken = client().engine().take_sent(two.near->id);
+  }
+  ASSERT_TRUE(drive([&] { return two.far->ended || two.far->failed; }));
+  settle();
+  EXPECT_EQ(two.far->got, "done");
+  EXPECT_EQ(two.near->sends, taken ? 0u : 1u);
+}
+
 TEST_P(engine_rules, close_with_input_unread_does_not_cost_the_other_side_what_was_sent) {
   pair two = connect_pair();
   ASSERT_TRUE(two.far);

@@ -70,6 +70,15 @@ class side final : public io::socket_events {
     on_->engine().send(id, out);
     EXPECT_TRUE(out.empty());
   }
+  void send_last(byte_view bytes) {
+    chain out(on_->buffers());
+    for (; !bytes.empty(); bytes = bytes.subspan(std::min<std::size_t>(bytes.size(), 256 * 1024)))
+      out.append(on_->buffers().copy(bytes.first(std::min<std::size_t>(bytes.size(), 256 * 1024))));
+    const command_scope command;
+    sending = true;
+    on_->engine().send_last(id, out);
+    EXPECT_TRUE(out.empty());
+  }
   void pause() { const command_scope command; on_->engine().pause_receiving(id); paused = true; }
   void resume() { const command_scope command; paused = false; on_->engine().resume_receiving(id); }
   void end() { const command_scope command; on_->engine().shutdown_sending(id); }

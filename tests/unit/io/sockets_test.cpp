@@ -76,6 +76,15 @@ TEST(sockets, a_socket_that_met_itself_is_recognised) {
   EXPECT_FALSE(joined_to_itself(dial->get()));
 }
 
+TEST(sockets, addresses_know_their_port_and_whether_they_are_of_this_machine_alone) {
+  for (const char* here : {"127.0.0.1:80", "127.9.9.9:80", "[::1]:80"}) {
+    EXPECT_TRUE(to_address(here)->loopback()) << here;
+    EXPECT_EQ(to_address(here)->port(), 80) << here;
+  }
+  for (const char* elsewhere : {"126.0.0.1:80", "0.0.0.0:80", "[::2]:80", "unix:/tmp/x"}) EXPECT_FALSE(to_address(elsewhere)->loopback()) << elsewhere;
+  EXPECT_EQ(to_address("unix:/tmp/x")->port(), 0);
+}
+
 TEST(sockets, buffer_sizes_below_a_mebibyte_are_raised_unless_they_are_to_be_exact) {
   const auto clamped = open_stream(AF_UNIX);
   const auto exact = open_stream(AF_UNIX);

@@ -74,6 +74,32 @@ TEST_F(loopback_test, an_orderly_close_with_megabytes_queued_loses_nothing) {
   EXPECT_TRUE(until([&] { return loop_.engine().open_sockets() == 0; }));
 }
 
+TEST_F(loopback_test, an_end_that_is_told_in_advance_leaves_with_the_last_bytes_and_loses_nothing) {
+  listener here(loop_, "127.0.0.1:0", {}, *this);
+  for (const std::size_t count : {0, 20, 200'000, 8'000'000}) {
+    const std::string last = pattern(count);
+    servers_.clear();
+    auto user = connect(here.local_endpoint());
+    ASSERT_TRUE(until([&] { return servers_.size() == 1; }));
+    recorder& server = servers_.front();
+    server.tells_end = user->tells_end = true;
+    server.on_call = [&](std::string_view what) {
+      if (what != "end") return;
+      server.send("so long");
+      server.wire->close();
+    };
+    user->send(last);
+    user->wire->close();
+    ASSERT_TRUE(until([&] { return user->closed.size() == 1 && server.closed.size() == 1; }));
+    EXPECT_TRUE(server.received == last);
+    EXPECT_EQ(user->sent, count);
+    EXPECT_EQ(server.sent, 7u);
+    EXPECT_FALSE(user->closed[0]) << user->closed[0].message();
+    EXPECT_FALSE(server.closed[0]) << server.closed[0].message();
+    EXPECT_TRUE(until([&] { return loop_.engine().open_sockets() == 0; }));
+  }
+}
+
 TEST_F(loopback_test, an_abort_arrives_as_a_reset) {
   listener here(loop_, "127.0.0.1:0", {}, *this);
   auto user = connect(here.local_endpoint());

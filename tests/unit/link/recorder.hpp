@@ -42,6 +42,7 @@ struct recorder final : protocol {
     }
     return out.bytes() - before;
   }
+  bool poll_end() override { return tells_end && given == outgoing.size(); }
   void handle_sent(instant, std::size_t bytes) override {
     sent += bytes;
     if (given < outgoing.size()) wire->transmit_later();
@@ -75,6 +76,7 @@ struct recorder final : protocol {
   std::string outgoing, received;
   std::size_t given = 0, sent = 0, received_bytes = 0;
   bool keep = true;
+  bool tells_end = false;
   std::vector<std::error_code> ends, closed;
   instant timeout = never;
   std::vector<instant> timeouts;

@@ -27,6 +27,26 @@ TEST(connection_handshake, both_sides_learn_what_the_other_announced) {
   EXPECT_EQ(p.server.count(event_kind::hello), 1u);
 }
 
+TEST(connection_handshake, what_the_other_side_said_of_itself_can_be_forgotten_and_its_limits_stay) {
+  settings small;
+  small.announced.message_bytes_max = 5'000;
+  pair p(small, {});
+  EXPECT_EQ(p.server.c.message_bytes_max(), 0u);
+  p.server.c.forget_hello();      // too early
+  p.settle();
+  ASSERT_NE(p.server.c.hello(), nullptr);
+  EXPECT_EQ(p.server.c.message_bytes_max(), 5'000u);
+  p.server.c.forget_hello();
+  EXPECT_EQ(p.server.c.hello(), nullptr);
+  EXPECT_EQ(p.server.c.message_bytes_max(), 5'000u);
+  EXPECT_EQ(p.server.c.send(message_channel, byte_view(std::vector<std::byte>(5'001))).error(), errc::message_too_big);
+  ASSERT_TRUE(p.server.c.send(message_channel, as_bytes("small")));
+  p.server.now += std::chrono::hours(1);      // no handshake is timed any more
+  p.server.c.handle_end(p.server.now);
+  p.server.drain();
+  EXPECT_EQ(p.server.last_closed(), static_cast<std::uint32_t>(errc::connection_lost));
+}
+
 TEST(connection_handshake, one_byte_at_a_time_is_enough) {
   pair p;
   p.settle(1);

@@ -199,6 +199,38 @@ TEST(connection_life, a_stalled_channel_is_given_up_where_the_policy_says_so) {
   EXPECT_EQ(p.client.of(event_kind::reset, *id)[0].code, number(errc::stalled));
 }
 
+TEST(connection_life, an_end_comes_at_once_when_a_small_rest_is_all_that_is_to_be_said) {
+  pair p;
+  p.settle();
+  ASSERT_TRUE(p.client.c.send(message_channel, as_bytes("one last word")));
+  p.client.c.go_away(p.client.now, 0, 10s);
+  ASSERT_TRUE(p.client.c.end_now(p.client.now));
+  p.client.drain();
+  EXPECT_EQ(p.client.last_closed(), 0u);
+  const std::string rest = p.client.take();
+  EXPECT_FALSE(p.client.c.wants_transmit());
+  p.server.give(rest);
+  EXPECT_EQ(p.server.text_of(message_channel), "one last word");
+  EXPECT_EQ(p.server.last_closed(), 0u);
+}
+
+TEST(connection_life, an_end_waits_for_what_the_transport_or_credit_holds_back) {
+  pair p;
+  p.settle();
+  const std::string much = pattern(300'000);
+  ASSERT_TRUE(p.client.c.send(message_channel, as_bytes(much)));
+  p.client.c.go_away(p.client.now, 0, 10s);
+  EXPECT_FALSE(p.client.c.end_now(p.client.now));
+  p.client.drain();
+  EXPECT_EQ(p.client.last_closed(), UINT32_MAX);
+  for (int i = 0; i < 100 && !p.client.c.end_now(p.client.now); ++i) p.settle();
+  p.client.drain();
+  p.settle();
+  EXPECT_EQ(p.client.last_closed(), 0u);
+  EXPECT_TRUE(p.server.text_of(message_channel) == much);
+  EXPECT_EQ(p.server.last_closed(), 0u);
+}
+
 TEST(connection_life, going_away_lets_open_channels_end_and_refuses_new_ones) {
   for (const bool server_leaves : {true, false}) {
     pair p;
