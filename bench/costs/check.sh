@@ -6,7 +6,7 @@
 set -euo pipefail
 
 program=$1 record=$2 mode=${3:-}
-declare -A counts=([messages]=20000 [channel-messages]=20000 [spread-messages]=20000 [fan-out]=20000 [round-trips]=600 [requests]=1280
+declare -A counts=([messages]=20000 [channel-messages]=20000 [spread-messages]=20000 [fan-out]=40000 [round-trips]=600 [requests]=1280
                    [streamed]=320 [blocks]=300)
 
 instructions() {  # JOB COUNT

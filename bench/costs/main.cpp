@@ -19,6 +19,7 @@ constexpr std::size_t small_bytes = 64;
 constexpr std::size_t block_bytes = 64 * 1024;
 constexpr std::size_t spread_channels = 200;
 constexpr std::size_t subscribers = 50;
+constexpr std::size_t published_at_once = 16;
 std::uint64_t done_there = 0;
 
 task<> echo(request& rq) {
@@ -70,15 +71,16 @@ task<> on_channels(peer& me, connection server, std::size_t channels, std::uint6
   for (channel& one : open) (void)co_await one.read();
 }
 
-// The client is who listens; what is sent to all goes to each of these.
+// The same to all connections.
 task<> publish(peer& me, std::vector<connection> to, std::uint64_t count) {
   std::byte sent[small_bytes]{};
-  for (std::uint64_t i = 0; i < count / subscribers; ++i) {
+  framed_messages all(me.home().buffers());
+  while (all.count() < published_at_once) {
+    if (!all.append(byte_view(sent))) std::abort();
+  }
+  for (std::uint64_t i = 0; i < count / (subscribers * published_at_once); ++i) {
     for (connection& one : to) {
-      while (!one.send(byte_view(sent))) {
-        const auto writable = co_await me.writable(one);
-        if (!writable) std::abort();
-      }
+      if (!one.send(all)) std::abort();
     }
     co_await sleep(me.home(), std::chrono::milliseconds(1));
   }

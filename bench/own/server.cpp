@@ -28,7 +28,11 @@ class service final : public peer_hooks {
           if (!silence_) silence_.emplace();
         });
         break;
-      case workload::fanout: peer_.on_message([this](connection&, byte_view message) { confirm(message); }); break;
+      case workload::fanout:
+        peer_.on_message([this](connection&, byte_view message) { confirm(message); });
+        publisher_.emplace(publish_what_fits());
+        publisher_->start();
+        break;
       default: peer_.on_message([this](connection& from, byte_view message) { answer(from, message); });
     }
     peer_.on("echo", [this](request& rq) { return echo(rq); });
@@ -90,26 +94,31 @@ class service final : public peer_hooks {
     publications_.clear();
     const std::int64_t now = now_ns();
     while (now < until_ns_ && source_.count() - confirmed_ < publications_open) {
-      const byte_view next = source_.next(now);
-      publications_.insert(publications_.end(), next.begin(), next.end());
+      if (!publications_.append(source_.next(now))) counted_.fail("publications are too large for one block");
       counted_.count += subscribers_.size();
       counted_.sum += subscribers_.size() * source_.sum();
     }
     for (connection& one : subscribers_) {
-      for (std::size_t at = 0; at < publications_.size(); at += publication_bytes) {
-        if (!one.send(byte_view(publications_).subspan(at, publication_bytes))) counted_.fail("a publication could not be sent");
-      }
+      if (!one.send(publications_)) counted_.fail("a publication could not be sent");
     }
     if (confirmed_ != source_.count()) return;
     const std::byte over[control_bytes] = {};
     if (!subscribers_.front().send(over)) counted_.fail("the end could not be told");
+  }
+  // Once for all confirmations that came together.
+  task<> publish_what_fits() {
+    for (;;) {
+      co_await confirmation_.wait();
+      confirmation_.reset();
+      publish();
+    }
   }
   // The first confirmation, of nothing, says that all are listening.
   void confirm(byte_view message) {
     if (message.size() != control_bytes) return counted_.fail("a message of a wrong size");
     if (until_ns_ == 0) until_ns_ = end_of(job_);
     std::memcpy(&confirmed_, message.data(), sizeof confirmed_);
-    publish();
+    confirmation_.set();
   }
 
   // -- requests and streams
@@ -185,12 +194,14 @@ class service final : public peer_hooks {
   std::optional<expenses> spent_;
   std::optional<cpu_clock> silence_;       // since the first message
   std::vector<connection> subscribers_;
-  std::vector<std::byte> publications_;
+  framed_messages publications_{loop_.buffers()};
+  event confirmation_{loop_};
   message_source source_{publication_bytes};
   std::uint64_t confirmed_ = 0;
   std::int64_t until_ns_ = 0;
   peer peer_;
   memory before_;
+  std::optional<task<>> publisher_;
 };
 
 }  // namespace

@@ -35,6 +35,8 @@ connection_statistics connection::statistics() const { return state_ ? state_->s
 
 result<> connection::send(byte_view message) const { return state_ ? state_->send(message) : failure(errc::not_connected); }
 
+result<> connection::send(const framed_messages& messages) const { return state_ ? state_->send(messages) : failure(errc::not_connected); }
+
 void connection::cork() const {
   if (state_) state_->cork();
 }

@@ -83,18 +83,34 @@ void peer_connection::transmit_early() {
   if (wire_->event_due()) changed();
 }
 
+// What users are told of a message that was not taken.
+result<> peer_connection::refused(std::error_code why) noexcept {
+  if (why == errc::would_block) send_blocked_ = true;
+  else if (why != errc::message_too_big) return failure(errc::not_connected);
+  return failure(why);
+}
+
 result<> peer_connection::send(byte_view message) {
   if (phase_ != phase::open) return failure(errc::not_connected);
   const result<> sent = wire_->send(proto::message_channel, message);
-  if (!sent) {
-    if (sent.error() == errc::would_block) send_blocked_ = true;
-    else if (sent.error() != errc::message_too_big) return failure(errc::not_connected);
-    return sent;
-  }
+  if (!sent) return refused(sent.error());
   wrote();
   if (peer_hooks* hooks = core_->hooks()) {
     connection to(this);
     hooks->sending(to, peer_hooks::traffic::message, {}, message.size());
+  }
+  return {};
+}
+
+result<> peer_connection::send(const framed_messages& messages) {
+  if (phase_ != phase::open) return failure(errc::not_connected);
+  const result<> sent = wire_->send(messages);
+  if (!sent) return refused(sent.error());
+  wrote();
+  if (peer_hooks* hooks = core_->hooks()) {
+    connection to(this);
+    // The hook may end everything, these messages included.
+    for (std::size_t i = 0; i < messages.count() && !torn_; ++i) hooks->sending(to, peer_hooks::traffic::message, {}, messages.messages()[i].size());
   }
   return {};
 }

@@ -65,6 +65,7 @@ class peer_connection final : public counted<peer_connection>, public connection
 
   // -- commands of users
   result<> send(byte_view message);
+  result<> send(const framed_messages& messages);
   void cork() noexcept { corked_ = phase_ == phase::open; }
   void uncork() noexcept;
   void close(std::uint32_t code, duration drain, std::string_view text);
@@ -159,6 +160,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   void retire_lanes();
   bool settle();
   void transmit_early();
+  result<> refused(std::error_code why) noexcept;
   void leave_handshake() noexcept;
   void leave_register();
   bool take_announced() noexcept;

@@ -6,6 +6,7 @@
 #include <hawser/base/export.hpp>
 #include <hawser/base/time.hpp>
 #include <hawser/io/endpoint.hpp>
+#include <hawser/proto/framed_messages.hpp>
 
 #include <array>
 #include <compare>
@@ -55,6 +56,8 @@ class HAWSER_API connection {
   // message_too_big, not_connected. Sent at the end of the loop's turn, together with whatever else is ready.
   result<> send(byte_view message) const;
   result<> send(std::string_view text) const { return send(as_bytes(text)); }
+  // Queues several messages that go to others as well, all of them or none: they are framed once, and their bytes are shared.
+  result<> send(const framed_messages& messages) const;
 
   // Between the two nothing leaves at the end of a turn, unless 64 KiB are waiting: for who knows that more is to come soon. Everything
   // waits then, answers to the other side's liveness pings too. close() uncorks.

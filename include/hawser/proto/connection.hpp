@@ -5,6 +5,7 @@
 #include <hawser/base/error.hpp>
 #include <hawser/base/export.hpp>
 #include <hawser/base/time.hpp>
+#include <hawser/proto/framed_messages.hpp>
 #include <hawser/proto/limits.hpp>
 
 #include <cstddef>
@@ -157,6 +158,8 @@ class HAWSER_API connection {
   result<> send(channel_id channel, byte_view message);
   // The same without copying payloads of 16 KiB and more: the chunk is shared until sent.
   result<> send(channel_id channel, const chunk& message);
+  // All of them on channel 1, or none: errors as above. Where they can leave at once the block is shared, or copied as a whole.
+  result<> send(const framed_messages& messages);
 
   // -- channels
   // Opens a channel and may send first bytes (a first message) with it; `end`: FIN in the same frame. A channel beyond the

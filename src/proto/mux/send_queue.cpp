@@ -103,11 +103,11 @@ void send_queue::drop_queue(channel& of) noexcept {
 
 // -- what the channels put in
 
-// Messages only: what is added to a stream lengthens the frame that waits.
+// Messages only: what is added to a stream lengthens the frame that waits. One for each channel: so one that never gets credit keeps
+// one segment alive.
 bool send_queue::may_share(const channel& to, std::size_t count) const noexcept {
-  const bool in_ring = to.queue && to.queue->where == channel_queue::place::ready;
-  return count >= shared_frame_bytes_min && ready_count_ > (in_ring ? 1u : 0u) && kind_has_messages(to.kind) &&
-         count + (to.queue ? to.queue->bytes : 0) <= small_send_bytes;
+  const bool first = !to.queue || !to.queue->first;
+  return first && ready_count_ != 0 && count >= shared_frame_bytes_min && count <= small_send_bytes && kind_has_messages(to.kind);
 }
 
 queue_node* send_queue::new_segment(channel& to, std::size_t count) {
@@ -115,7 +115,7 @@ queue_node* send_queue::new_segment(channel& to, std::size_t count) {
   channel_queue& queue = queue_of(to);
   const queue_node* before = queue.last;
   std::size_t wanted = segment_bytes_first;
-  if (before && !before->by_reference) wanted = std::min(before->shared ? shared_segment_bytes : before->piece.capacity() * 4, segment_bytes_max);
+  if (before && !before->by_reference) wanted = std::min(before->shared ? small_send_bytes : before->piece.capacity() * 4, segment_bytes_max);
   queue_node* node = append_node(queue);
   if (shares) {
     if (work_->shared.room() < count) work_->shared = pool_->allocate(shared_segment_bytes);

@@ -289,5 +289,91 @@ TEST(connection_fairness, writers_that_wait_for_the_connections_room_get_it_in_t
   EXPECT_GT(least * 2, most) << least << " " << most;
 }
 
+// Hundreds of channels with a message each: what they wait for is room, and nobody's message is queued in vain.
+TEST(connection_fairness, a_crowd_does_not_queue_beyond_the_watermark_while_it_moves_and_does_when_it_waits_for_credit) {
+  for (const bool stands_still : {false, true}) {
+    settings narrow = wide();
+    narrow.announced.channels_max = 2'000;
+    narrow.send_bytes_max = 256 * 1024;
+    settings there = wide();
+    there.announced.channels_max = 2'000;
+    if (stands_still) there.announced.connection_credit = 64 * 1024, there.receive_bytes_max = 0;
+    pair p(narrow, there);
+    p.settle();
+    p.server.consumes = !stands_still;
+    std::vector<channel_id> ids;
+    for (int i = 0; i < 1'500; ++i) ids.push_back(*p.client.c.open(p.client.now, {.kind = channel_kind::message}, {}, end_mark::open));
+    p.settle();
+    if (stands_still) {
+      while (p.client.c.send(ids[0], as_bytes(pattern(1'000)))) {
+      }
+      p.settle();
+    }
+    std::map<channel_id, int> told;
+    p.client.on_event = [&](const event& e) {
+      if (e.kind == event_kind::writable && e.channel != 0) ++told[e.channel];
+    };
+    std::size_t taken = 0;
+    std::vector<channel_id> refused;
+    for (const channel_id id : ids) {
+      if (id == ids[0]) continue;
+      if (p.client.c.send(id, as_bytes(pattern(1'000)))) ++taken;
+      else refused.push_back(id);
+    }
+    if (stands_still) {
+      EXPECT_TRUE(refused.empty()) << "it may be for ever";
+      continue;
+    }
+    EXPECT_GT(taken, 256u);
+    EXPECT_LT(p.client.c.queued_bytes(), 2 * narrow.send_bytes_max);
+    EXPECT_GT(refused.size(), 500u);
+    p.settle();
+    for (const channel_id id : refused) EXPECT_EQ(told[id], 1) << id;
+    for (const channel_id id : refused) EXPECT_TRUE(p.client.c.send(id, as_bytes("again")) || p.client.c.queued_bytes() > 0);
+    p.settle();
+    EXPECT_EQ(p.client.c.queued_bytes(), 0u);
+  }
+}
+
+// Messages of many channels lie in segments that they share while they wait; some are given up, some lack credit, some grow.
+TEST(connection_fairness, what_waits_in_shared_segments_arrives_as_it_was_sent_whoever_beside_it_is_given_up) {
+  settings there = wide();
+  there.announced.channel_credit = 16 * 1024;
+  pair p(wide(), there);
+  p.settle();
+  std::vector<channel_id> ids;
+  for (int i = 0; i < 60; ++i) ids.push_back(*p.client.c.open(p.client.now, {.kind = channel_kind::message}, {}, end_mark::open));
+  p.settle();
+  std::map<channel_id, std::string> sent, got;
+  std::map<channel_id, bool> over;
+  p.server.on_event = [&](const event& e) {
+    if (e.kind == event_kind::message) got[e.channel] += std::string(as_text(e.bytes)) + ";";
+  };
+  std::uint32_t dice = 11;
+  const auto roll = [&](std::uint32_t sides) {
+    dice = dice * 1664525 + 1013904223;
+    return (dice >> 16) % sides;
+  };
+  for (int i = 0; i < 6'000; ++i) {
+    const channel_id id = ids[roll(60)];
+    if (over[id]) continue;
+    const std::string text = std::to_string(i) + pattern(roll(4) == 0 ? roll(5'000) : 400 + roll(1'200));
+    if (p.client.c.send(id, as_bytes(text))) sent[id] += text + ";";
+    if (roll(700) == 0) {
+      over[id] = true;
+      if (roll(2) == 0) ASSERT_TRUE(p.client.c.finish(id));
+      else p.client.c.reset(id, static_cast<std::uint32_t>(errc::cancelled));
+    }
+    if (roll(40) == 0) p.server.give(p.client.take(20'000));
+    if (roll(60) == 0) p.client.give(p.server.take());
+  }
+  p.settle();
+  EXPECT_EQ(p.client.c.queued_bytes(), 0u);
+  for (const channel_id id : ids) {
+    if (over[id]) EXPECT_TRUE(sent[id].starts_with(got[id])) << id;
+    else EXPECT_EQ(sent[id], got[id]) << id;
+  }
+}
+
 }  // namespace
 }  // namespace hawser::proto::testing
