@@ -54,10 +54,6 @@ class HAWSER_API link final : private io::socket_events, private io::flushable, 
   // The protocol is asked now, and what it gives is handed to the system, if nothing is on its way and there are no stages: for between
   // two events of a long input, so that the other side can begin with the first answers while the rest is still being worked on.
   void transmit_now();
-  // The same for between two commands of whoever writes without a pause: not more often in a turn than loop::may_send_early() allows.
-  void transmit_early() {
-    if (in_flight_bytes_ == 0 && loop_->may_send_early()) transmit_now();
-  }
   // Orderly: sends what the protocol still gives (each send taken within drain_max), sends FIN, waits for the other side's for
   // linger_max, dropping what arrives; then on_link_closed({}), or errc::closed when a stage let nothing in (its handshake was not
   // over): what the protocol still had is lost. handle_bytes() and handle_end() are not called any more.

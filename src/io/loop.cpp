@@ -127,7 +127,6 @@ bool loop::turn(instant wait_until) noexcept {
   p.turning = true;
   ++turns_;
   immediate_completions_ = 0;
-  early_sends_ = 0;
   if (p.clock_stale || p.spins >= spins_per_clock) {
     now_ = engine_->now();
     p.spins = 0;

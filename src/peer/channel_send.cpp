@@ -58,7 +58,7 @@ std::error_code channel_state::write_or_keep(byte_view bytes, const chunk* whole
   proto::connection* wire = with_->wire();
   if (is_message_kind()) {
     const result<> sent = whole ? wire->send(id_, *whole) : wire->send(id_, bytes);
-    with_->wrote();
+    with_->touch();
     if (!sent) return sent.error();
     wrote_ = true;
     taken = bytes.size();
@@ -67,7 +67,7 @@ std::error_code channel_state::write_or_keep(byte_view bytes, const chunk* whole
   taken = 0;
   if (bytes.empty()) return {};
   const result<std::size_t> written = whole ? wire->write(id_, *whole) : wire->write(id_, bytes);
-  with_->wrote();
+  with_->touch();
   if (!written) return written.error();
   taken = *written;
   if (taken == 0) return make_error_code(errc::would_block);

@@ -68,21 +68,6 @@ void peer_connection::transmit_and_drain_later() noexcept {
   if (!torn_) core_->home().post(*this);
 }
 
-void peer_connection::wrote() {
-  touch();
-  if (wire_->ripe()) transmit_early();
-}
-
-// No event is told in here: whoever writes is not called back from within.
-void peer_connection::transmit_early() {
-  if (self_) return;
-  const bool inside = draining_;
-  draining_ = true;
-  link_.transmit_early();
-  draining_ = inside;
-  if (wire_->event_due()) changed();
-}
-
 // What users are told of a message that was not taken.
 result<> peer_connection::refused(std::error_code why) noexcept {
   if (why == errc::would_block) send_blocked_ = true;
@@ -94,7 +79,7 @@ result<> peer_connection::send(byte_view message) {
   if (phase_ != phase::open) return failure(errc::not_connected);
   const result<> sent = wire_->send(proto::message_channel, message);
   if (!sent) return refused(sent.error());
-  wrote();
+  touch();
   if (peer_hooks* hooks = core_->hooks()) {
     connection to(this);
     hooks->sending(to, peer_hooks::traffic::message, {}, message.size());
@@ -106,7 +91,7 @@ result<> peer_connection::send(const framed_messages& messages) {
   if (phase_ != phase::open) return failure(errc::not_connected);
   const result<> sent = wire_->send(messages);
   if (!sent) return refused(sent.error());
-  wrote();
+  touch();
   if (peer_hooks* hooks = core_->hooks()) {
     connection to(this);
     // The hook may end everything, these messages included.

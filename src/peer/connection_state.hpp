@@ -84,7 +84,6 @@ class peer_connection final : public counted<peer_connection>, public connection
   void changed() noexcept {
     if (!draining_) transmit_and_drain_later();
   }
-  void wrote();                          // something was given to be sent: out with it if much waits, else at the end of the turn
   intrusive_list<channel_link>& channels() noexcept { return channels_; }
   intrusive_list<waiting_link>& blocked_writers();
   bool is_closing_here() const noexcept { return closed_here_; }
@@ -159,7 +158,6 @@ class peer_connection final : public counted<peer_connection>, public connection
   void fail_queued(std::error_code reason);
   void retire_lanes();
   bool settle();
-  void transmit_early();
   result<> refused(std::error_code why) noexcept;
   void leave_handshake() noexcept;
   void leave_register();

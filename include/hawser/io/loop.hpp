@@ -104,10 +104,6 @@ class HAWSER_API loop {
   void put_off(io::job& job) noexcept { put_off_.push_back(job); }
   void flush_later(io::flushable& item) noexcept { if (!item.linked()) flushes_.push_back(item); }
 
-  // Asked by who would hand bytes to the system in the midst of other work, instead of at the end of the turn: 32 times in a turn the
-  // answer is yes, so that a writer for whom there is always room lets the loop turn all the same.
-  bool may_send_early() noexcept { return early_sends_ < early_sends_max && ++early_sends_ != 0; }
-
   std::uint64_t turns() const noexcept { return turns_; }
 
  private:
@@ -122,9 +118,7 @@ class HAWSER_API loop {
   buffer_pool pool_;
   instant now_{};
   std::uint64_t turns_ = 0;
-  static constexpr std::uint8_t early_sends_max = 32;
   mutable std::uint32_t immediate_completions_ = 0;   // in this turn (async/wait.hpp)
-  std::uint8_t early_sends_ = 0;                      // likewise
   bool stopping_ = false;
   intrusive_list<io::job> jobs_;
   intrusive_list<io::job> put_off_;

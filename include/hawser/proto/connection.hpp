@@ -139,8 +139,6 @@ class HAWSER_API connection {
   // Moves up to max_bytes of frames to the end of `out`; returns how many bytes. Late binding: nothing is framed before it can go.
   std::size_t poll_transmit(instant now, chain& out, std::size_t max_bytes);
   bool wants_transmit() const noexcept;                // poll_transmit() would give something
-  // Nothing is with the transport, and 64 KiB or more could be: a good moment to ask poll_transmit(), even in the midst of other commands.
-  bool ripe() const noexcept;
   instant poll_timeout() const noexcept;
   // The transport should not be read before this instant: an abuse bucket is in debt (`never`: until the verdict accept() or refuse(),
   // when what is held has reached its bound). Not after now: read on.

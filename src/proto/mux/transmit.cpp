@@ -12,7 +12,6 @@ namespace {
 constexpr std::size_t control_bytes_per_turn = 16 * 1024;
 // Large writes are cheap, and whoever comes next waits behind them: only who has the line to itself makes them.
 constexpr std::size_t shared_committed_bytes_max = 8 * 1024;
-constexpr std::size_t ripe_bytes_min = 48 * 1024;      // worth a system call of its own
 constexpr std::uint32_t control_bits = channel_flag::credit_due | channel_flag::reset_due | channel_flag::stop_due | channel_flag::release_due;
 }  // namespace
 
@@ -50,15 +49,6 @@ bool connection::parts::wants_transmit() const noexcept {
   if (first_dirty || pongs_due != 0 || go_away_due || received.due()) return true;
   if ((pings_due != 0 || quiet_ping_due) && hello_here && pulse.may_ping()) return true;
   return queue.can_commit() && !commit_was_full && out.committed_bytes() < committed_max();
-}
-
-bool connection::ripe() const noexcept {
-  const parts& p = *parts_;
-  const std::size_t pending = p.out.pending_bytes();
-  if (p.out.committed_bytes() != pending) return false;
-  // Bulk goes in pieces as large as at the end of a turn; small frames before they meet the bound and have to be queued.
-  const std::size_t enough = std::max(ripe_bytes_min, p.committed_max() / 4 * 3);
-  return pending >= enough || (pending + p.queue.queued_bytes() >= enough && p.queue.can_commit());
 }
 
 std::size_t connection::parts::committed_max() const noexcept {
