@@ -70,6 +70,7 @@ class served_channel final : public channel_state {
 
 void served_channel::begin(const proto::event* first) {
   retain();      // the handle's, which is request_
+  retain();      // the task's, which may outlive its request
   peer_core& core = *with()->core();
   if (entry_) entry_->begin();
   core.runs().push_back(part_);
@@ -103,7 +104,6 @@ sequel served_channel::when_done(served_channel* of) {
 }
 
 void served_channel::end() {
-  const ref<channel_state> self(this);
   part_.unlink();
   working_ = false;
   if (work_) {
@@ -116,6 +116,7 @@ void served_channel::end() {
   }
   if (request_) returned();
   close_books();
+  release();
 }
 
 void served_channel::returned() {
@@ -137,12 +138,12 @@ void served_channel::returned() {
 // The task goes as it stands, and the request with it. Nothing when it has ended.
 void served_channel::drop() noexcept {
   if (!working_) return;
-  const ref<channel_state> self(this);
   part_.unlink();
   working_ = false;
   if (sequel_) std::exchange(sequel_, nullptr).destroy();
   work_.reset();
   close_books();
+  release();
 }
 
 // By now the user's task is gone, however it ended.

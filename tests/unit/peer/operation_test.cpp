@@ -118,6 +118,36 @@ TEST_F(peer_operations, that_fail_give_the_caller_their_own_code) {
   EXPECT_TRUE(failed_with(ask("forbid", "x"), errc::forbidden));
 }
 
+TEST_F(peer_operations, that_let_go_of_their_request_go_on_to_their_end) {
+  std::size_t ended = 0;
+  const auto answer_and_let_go = [](request& rq) {
+    request mine = std::move(rq);
+    EXPECT_TRUE(succeeded(mine.try_write(as_bytes("early"))));
+    mine.finish();
+  };
+  server.on("at once", [&](request& rq) -> task<> {
+    answer_and_let_go(rq);
+    co_await sleep(loop_, 2ms);
+    ++ended;
+  });
+  server.on("later", [&](request& rq) -> task<> {
+    co_await sleep(loop_, 1ms);
+    answer_and_let_go(rq);
+    ++ended;
+    co_await sleep(loop_, 2ms);
+    ++ended;
+  });
+  EXPECT_EQ(ask("at once", "x").value(), "early");
+  EXPECT_EQ(ask("later", "x").value(), "early");
+  run(server.stop(patience));
+  EXPECT_EQ(ended, 3u);
+  for (const operation_statistics& each : server.operations()) {
+    EXPECT_EQ(each.running, 0u);
+    EXPECT_EQ(each.started, 1u);
+    EXPECT_EQ(each.answered, 1u);
+  }
+}
+
 TEST_F(peer_operations, that_throw_end_their_own_request_only) {
   hawser::event gate(loop_);
   server.on("echo", echo);
