@@ -132,7 +132,10 @@ bool loop::turn(instant wait_until) noexcept {
     p.spins = 0;
     p.clock_stale = false;
   }
-  std::size_t done = engine_->stopped() ? 0 : p.remote->run(remote_per_turn) + run_put_off() + run_due();
+  // Those first who were put off: what others have run at once would leave them no share of this turn either.
+  std::size_t done = run_put_off();
+  if (!engine_->stopped()) done += p.remote->run(remote_per_turn);
+  done += run_due();
 
   instant until = now_;
   const bool idle = done == 0 && jobs_.empty() && put_off_.empty() && flushes_.empty() && !engine_->pending();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "fixture.hpp"
 
+#include <functional>
 #include <vector>
 
 namespace hawser::test {
@@ -141,6 +142,23 @@ TEST_F(wait_test, sleep_until_the_past_completes_and_until_never_waits_to_be_dro
   waits.start();
   turns(3);
   EXPECT_FALSE(waits.done());
+}
+
+TEST_F(wait_test, what_is_put_off_is_not_passed_in_every_turn_by_what_other_threads_want) {
+  struct patient_job final : io::job {
+    bool ran = false;
+    void run() override { ran = true; }
+  } patient;
+  remote way_in = loop_.remote();
+  std::function<void()> flood = [&] {
+    (void)may_complete_at_once(loop_);
+    (void)way_in.post(flood);
+  };
+  for (int i = 0; i < 2'000; ++i) ASSERT_TRUE(way_in.post(flood));
+  loop_.poll();
+  loop_.put_off(patient);
+  for (int i = 0; i < 3; ++i) loop_.poll();
+  EXPECT_TRUE(patient.ran);
 }
 
 TEST_F(wait_test, a_dropped_sleeper_disarms_its_timer) {
