@@ -215,7 +215,7 @@ struct connection::parts final : mux::commit_observer {
   rarity& make_rare();
   void free_rare() noexcept;
   void drop_rare() noexcept {
-    if (rare && pongs_due == 0 && !rare->is_needed()) [[unlikely]] free_rare();
+    if (rare && pongs_due == 0 && !go_away_due && !rare->is_needed()) [[unlikely]] free_rare();
   }
 
   bool server() const noexcept { return side == role::server; }

@@ -318,6 +318,27 @@ TEST(connection_life, concluding_what_is_over_or_unknown_does_nothing) {
   for (const seen& s : p.server.events) EXPECT_NE(s.user, &mark) << "it was let go of";
 }
 
+TEST(connection_life, a_drain_without_a_limit_waits_for_what_is_open) {
+  pair p;
+  p.settle();
+  const channel_id id = ask(p, "body", end_mark::end);
+  p.settle();
+  p.server.c.go_away(p.server.now, 0, duration::max(), "in good time");
+  p.server.drain();      // before anything is sent
+  p.settle();
+  ASSERT_EQ(p.client.count(event_kind::go_away), 1u);
+  EXPECT_EQ(p.client.last(event_kind::go_away)->text, "in good time");
+  for (int i = 0; i < 10; ++i) {
+    p.pass_time(1s);
+    p.settle();
+  }
+  EXPECT_FALSE(p.server.c.over());
+  p.server.answer(id, "answer");
+  p.settle();
+  EXPECT_EQ(p.client.text_of(id), "answer");
+  for (side* each : {&p.client, &p.server}) EXPECT_EQ(each->last_closed(), 0u);
+}
+
 TEST(connection_life, a_drain_that_takes_too_long_ends) {
   pair p;
   p.settle();
