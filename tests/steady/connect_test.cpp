@@ -101,7 +101,7 @@ TEST_P(connect_path, takes_a_bounded_number_of_allocations_at_each_end) {
 // come by the page.
 TEST_P(connect_path, leaves_no_more_at_both_ends_than_what_an_idle_connection_may_own) {
   if (HAWSER_UNDER_ADDRESS_SANITIZER) GTEST_SKIP() << "AddressSanitizer has an allocator of its own";
-  constexpr std::size_t at_both_ends_max = 2 * 1'376;
+  constexpr std::size_t at_both_ends_max = 2 * 1'408;
   constexpr std::size_t count = 200;
   std::size_t answered = 0;
   acceptor.of->on_message([](connection& from, byte_view message) { EXPECT_TRUE(succeeded(from.send(message))); });
