@@ -90,7 +90,7 @@ inline std::uint32_t code_from_wire(std::uint32_t code) noexcept {
   return code == 0 ? 0 : static_cast<std::uint32_t>(error_from_wire(code).value());
 }
 
-// The state of a connection. receive.cpp parses, control.cpp handles what is not DATA, grants.cpp gives credit, sending.cpp takes what is
+// The state of a connection. receive.cpp parses, data.cpp takes DATA, control.cpp what is not, grants.cpp gives credit, sending.cpp takes what is
 // to be said, transmit.cpp frames it, channels.cpp opens and ends channels, closing.cpp ends the connection, connection.cpp begins it.
 struct connection::parts final : mux::commit_observer {
   parts(role side_, const settings& with_, const identity& who, buffer_pool& pool_, instant now_, std::uint64_t seed);
@@ -102,11 +102,9 @@ struct connection::parts final : mux::commit_observer {
   // -- receive.cpp
   bool poll_event(event& to);
   progress parse(event& to);
-  progress parse_whole(event& to);
   progress parse_preface();
   progress parse_header(event& to);
   progress parse_gather(event& to);
-  progress parse_data(event& to);
   progress begin_frame(event& to);
   progress handle_control(byte_view payload, event& to);
   progress handle_hello(byte_view payload, event& to);
@@ -118,10 +116,6 @@ struct connection::parts final : mux::commit_observer {
   progress handle_release();
   progress handle_ping(byte_view payload, event& to);
   progress handle_go_away(byte_view payload, event& to);
-  progress begin_data();
-  progress gather_message(channel& of, byte_view part, std::uint32_t cost, event& to);
-  progress end_data(channel& of, event& to, progress so_far);
-  void drop_assembly(channel& of);
   progress hold_back();
   void replay(chunk bytes);
   // The channel that a frame of the peer may name. One whose OPEN still waits here is free as far as the peer knows.
@@ -129,9 +123,17 @@ struct connection::parts final : mux::commit_observer {
     channel* of = table.find(id);
     return of && of->has(channel_flag::open_due) ? nullptr : of;
   }
-  void advance_input(std::size_t count) noexcept;
+  void advance_input(std::size_t count) noexcept { in = in.subspan(count); }
   bool next_notification(event& to);
   void refuse_open(channel& of, errc code);
+
+  // -- data.cpp
+  progress parse_whole(event& to);
+  progress parse_data(event& to);
+  progress begin_data();
+  progress gather_message(channel& of, byte_view part, std::uint32_t cost, event& to);
+  progress end_data(channel& of, event& to, progress so_far);
+  void drop_assembly(channel& of);
 
   // -- transmit.cpp
   void fill();

@@ -9,19 +9,6 @@
 
 namespace hawser::inline v0::proto {
 
-namespace {
-
-event bytes_of(const channel& of, event_kind kind, byte_view bytes, std::uint32_t cost) {
-  event made{kind};
-  made.channel = of.id;
-  made.user = of.user;
-  made.bytes = bytes;
-  made.cost = cost;
-  return made;
-}
-
-}  // namespace
-
 void connection::handle_bytes(instant now, byte_view bytes) {
   parts& p = *parts_;
   p.now = now;
@@ -33,73 +20,11 @@ void connection::handle_bytes(instant now, byte_view bytes) {
 
 bool connection::poll_event(event& out) { return parts_->poll_event(out); }
 
-bool connection::poll_first(event& out) {
-  parts& p = *parts_;
-  if (p.over || p.reading != parts::stage::data || p.frame.type != frame_type::open || !p.first_part) return false;
-  channel& of = *p.table.find(p.frame.channel);
-  if (kind_has_messages(of.kind) || p.left > p.in.size() || of.has(channel_flag::discard | channel_flag::wanted))
-    return p.parse_data(out) == parts::progress::event;
-  // Bytes, and all of them: nearly every request.
-  const std::uint32_t cost = p.left + frame_cost;
-  p.received.hold(cost);
-  out = bytes_of(of, event_kind::data, p.in.first(p.left), cost);
-  p.advance_input(std::exchange(p.left, 0));
-  p.first_part = false;
-  p.reading = parts::stage::header;
-  return p.frame.flags == 0 || p.end_data(of, out, parts::progress::event) == parts::progress::event;
-}
-
 bool connection::event_due() const noexcept { return parts_->has_events(); }
 
 std::size_t connection::unparsed_bytes() const noexcept {
   const std::size_t after = parts_->rare ? parts_->rare->in_after.size() : 0;
   return parts_->in.size() + after;
-}
-
-// Whatever is not the plain case is left to poll_event(), which finds everything as it was.
-bool connection::poll_message(plain_message& out) {
-  parts& p = *parts_;
-  const std::size_t here = p.in.size();
-  if (here < short_header_bytes) return false;
-  const auto word = load_le<std::uint32_t>(p.in.data());
-  if ((word & 0x7f) != static_cast<std::uint32_t>(frame_type::data)) return false;      // or it has a flag
-  channel_id id = word >> 8 & 0xfff;
-  std::uint32_t length = word >> 20;
-  std::size_t head = short_header_bytes;
-  if (word & 0x80) [[unlikely]] {
-    if (here < header_bytes_max) return false;
-    const auto wide = load_le<std::uint32_t>(p.in.data() + short_header_bytes);
-    if (wide == 0) return false;
-    id |= (wide & 0xffff) << 12;
-    length |= (wide >> 16) << 12;
-    head = header_bytes_max;
-  }
-  if (here - head < length) return false;
-  if (p.reading != parts::stage::header || p.stash_size != 0 || p.has_events() || p.over || !p.greeted || !p.hello_here) return false;
-  if (length > p.with.announced.frame_bytes_max || length > p.with.announced.message_bytes_max) return false;
-  channel* of = &p.table.plain();
-  if (id != message_channel) {
-    of = p.heard(id);
-    if (!of || !kind_has_messages(of->kind)) return false;
-  }
-  const std::uint32_t cost = length + frame_cost;
-  if (of->incoming || of->has(channel_flag::discard | channel_flag::more_received) || !can_receive(of->state) || of->in.outstanding() < cost ||
-      p.received.credit().outstanding() < cost)
-    return false;
-  if (p.lent.capacity() != 0) [[unlikely]] p.lent = chunk();
-  (void)of->in.take(cost);
-  (void)p.received.take(cost);
-  p.received.hold(cost);
-  p.frame_at = never;
-  ++p.frames_received;
-  ++p.messages_received;
-  p.pulse.handle_received(p.now);
-  out.channel = id;
-  out.cost = cost;
-  out.user = of->user;
-  out.bytes = p.in.subspan(head, length);
-  p.advance_input(head + length);
-  return true;
 }
 
 bool connection::parts::poll_event(event& to) {
@@ -155,8 +80,6 @@ connection::parts::progress connection::parts::parse(event& to) {
   }
   return progress::starved;
 }
-
-void connection::parts::advance_input(std::size_t count) noexcept { in = in.subspan(count); }
 
 connection::parts::progress connection::parts::parse_preface() {
   const std::size_t count = std::min(preface_bytes - stash_size, in.size());
@@ -272,192 +195,6 @@ void connection::parts::replay(chunk bytes) {
   again.in_after = in;
   in = again.replayed.view();
   replaying = true;
-}
-
-// -- DATA
-
-// A frame that lies whole in the input, of one of the two kinds that most are, where nothing is out of the ordinary: an OPEN, or DATA of
-// a channel that carries bytes. What is not that is left to parse() as it was (starved).
-connection::parts::progress connection::parts::parse_whole(event& to) {
-  constexpr std::uint32_t not_plain = channel_flag::open_due | channel_flag::discard | channel_flag::wanted | channel_flag::more_received;
-  constexpr std::uint32_t flags_examined = 0x80 | frame_flag::more | frame_flag::fin | frame_flag::rel;
-  if (in.size() < short_header_bytes || reading != stage::header || stash_size != 0 || !greeted || !hello_here) return progress::starved;
-  const auto word = load_le<std::uint32_t>(in.data());
-  const std::uint32_t length = word >> 20;
-  const std::uint32_t flags = word & flags_examined;
-  if (in.size() - short_header_bytes < length || length == 0 || (flags & ~frame_flag::rel & ~frame_flag::fin) != 0 || flags == frame_flag::rel ||
-      length > with.announced.frame_bytes_max)
-    return progress::starved;
-  const channel_id id = word >> 8 & short_field_max;
-  const auto heard_of = [&] {
-    frame_at = never;
-    ++frames_received;
-    pulse.handle_received(now);
-    frame.flags = static_cast<std::uint8_t>(flags);
-  };
-  if ((word & 0x0f) == static_cast<std::uint32_t>(frame_type::open)) {
-    if (id <= message_channel || (flags & frame_flag::rel)) return progress::starved;
-    heard_of();
-    frame.type = frame_type::open;
-    frame.channel = id;
-    frame.length = length;
-    advance_input(short_header_bytes);
-    return handle_open(in.first(length), to);
-  }
-  if ((word & 0x0f) != static_cast<std::uint32_t>(frame_type::data) || id <= message_channel) return progress::starved;
-  channel* const found = table.find(id);
-  if (!found) return progress::starved;
-  channel& of = *found;
-  const std::uint32_t cost = length + frame_cost;
-  if (of.has(not_plain) || kind_has_messages(of.kind) || !can_receive(of.state) || of.in.outstanding() < cost || received.credit().outstanding() < cost)
-    return progress::starved;
-  heard_of();
-  (void)of.in.take(cost);
-  (void)received.take(cost);
-  received.hold(cost);
-  to = bytes_of(of, event_kind::data, in.subspan(short_header_bytes, length), cost);
-  advance_input(short_header_bytes + length);
-  return flags == 0 ? progress::event : end_data(of, to, progress::event);
-}
-
-// event: the frame is sound, parse_data() goes on.
-connection::parts::progress connection::parts::begin_data() {
-  channel* of = heard(frame.channel);
-  if (!of) [[unlikely]] return fail(errc::protocol);
-  const bool fin = (frame.flags & frame_flag::fin) != 0;
-  if (!can_receive(of->state)) [[unlikely]] {
-    const channel_input what = fin ? channel_input::receive_fin : channel_input::receive_data;
-    if (transition(of->state, what).effects & channel_effect::violation) return fail(errc::protocol);
-  }
-  const std::uint32_t cost = cost_of_data(frame.length, fin ? fin_mark::present : fin_mark::absent);
-  if (!of->in.take(cost) || !received.take(cost)) [[unlikely]] return fail(errc::flow_control);
-  if (kind_has_messages(of->kind)) {
-    if (fin && frame.length == 0 && of->has(channel_flag::more_received)) [[unlikely]] return fail(errc::protocol);
-  } else if ((frame.flags & frame_flag::more) && kind_known(of->kind)) [[unlikely]] {
-    return fail(errc::protocol);      // what a refused kind of a later version does with MORE is not ours to judge
-  }
-  left = frame.length;
-  first_part = cost != 0;
-  reading = stage::data;
-  return progress::event;
-}
-
-connection::parts::progress connection::parts::parse_data(event& to) {
-  channel& of = *table.find(frame.channel);
-  const std::size_t count = std::min<std::size_t>(left, in.size());
-  const byte_view part = in.first(count);
-  const std::uint32_t cost = static_cast<std::uint32_t>(count) + (first_part ? frame_cost : 0);
-  // Nothing of a new frame is here yet.
-  if (count == 0 && left != 0) return progress::nothing;
-  const bool had_first = first_part;
-  advance_input(count);
-  left -= static_cast<std::uint32_t>(count);
-  first_part = false;
-
-  progress made = progress::nothing;
-  if (of.has(channel_flag::discard)) [[unlikely]] {
-    of.in.give_back(cost);
-    received.pass(cost);
-  } else if (!kind_has_messages(of.kind)) {
-    if (count != 0) {
-      received.hold(cost);
-      if (of.has(channel_flag::wanted)) [[unlikely]] excuse(of, cost);
-      to = bytes_of(of, event_kind::data, part, cost);
-      made = progress::event;
-    } else if (had_first) {
-      // An empty DATA frame of a byte channel says nothing; its cost goes back at once.
-      received.pass(cost);
-      give_back(of, cost);
-    }
-  } else if (left == 0 && !of.incoming && (frame.flags & frame_flag::more) == 0 && count <= with.announced.message_bytes_max) [[likely]] {
-    if (cost != 0) {
-      received.hold(cost);
-      ++messages_received;
-      to = bytes_of(of, event_kind::message, part, cost);
-      made = progress::event;
-    }
-  } else {
-    made = gather_message(of, part, cost, to);
-    if (over) return progress::nothing;
-  }
-  if (left != 0) return made;
-  reading = stage::header;
-  if ((frame.flags & (frame_flag::fin | frame_flag::rel | frame_flag::more)) == 0 && !of.has(channel_flag::more_received)) [[likely]] return made;
-  return end_data(of, to, made);
-}
-
-// A part of a message that is not here as a whole.
-connection::parts::progress connection::parts::gather_message(channel& of, byte_view part, std::uint32_t cost, event& to) {
-  if (!of.incoming) of.incoming = assembly::make(pool);
-  assembly& whole = *of.incoming;
-  if (whole.bytes.size() + part.size() + left > with.announced.message_bytes_max) {
-    received.pass(cost);
-    of.in.give_back(cost);
-    if (of.id == message_channel) return fail(errc::message_too_big);
-    // A reset that the opener provoked is none that earns it another OPEN.
-    if (is_peers(of.state)) of.set(channel_flag::abnormal);
-    expire(of, errc::message_too_big);
-    return progress::nothing;
-  }
-  if (whole.bytes.room() < part.size()) {
-    std::size_t wanted = whole.bytes.size() + part.size() + left;
-    if (frame.flags & frame_flag::more) wanted = std::min<std::size_t>(std::max(wanted, 2 * whole.bytes.size()), with.announced.message_bytes_max);
-    chunk larger = pool.allocate(std::max<std::size_t>(wanted, 1));
-    if (!whole.bytes.empty()) std::memcpy(larger.mutable_data(), whole.bytes.data(), whole.bytes.size());
-    larger.grow(whole.bytes.size());
-    whole.bytes = std::move(larger);
-  }
-  if (!part.empty()) std::memcpy(whole.bytes.mutable_data() + whole.bytes.size(), part.data(), part.size());
-  whole.bytes.grow(part.size());
-  whole.cost += cost;
-  received.pass(cost);
-  if (left != 0) return progress::nothing;
-  if (frame.flags & frame_flag::more) {
-    seek_budget(of);
-    return progress::nothing;
-  }
-
-  const std::uint32_t total = whole.cost;
-  lent = std::move(whole.bytes);
-  assembly::drop(of.incoming);
-  leave_budget(of);
-  received.keep(total);
-  ++messages_received;
-  to = bytes_of(of, event_kind::message, lent.view(), total);
-  return progress::event;
-}
-
-connection::parts::progress connection::parts::end_data(channel& of, event& to, progress so_far) {
-  if (frame.flags & frame_flag::more) {
-    of.set(channel_flag::more_received);
-  } else {
-    of.clear(channel_flag::more_received);
-  }
-  if ((frame.flags & frame_flag::fin) == 0) return so_far;
-  const channel_step taken = advance(of, frame.flags & frame_flag::rel ? channel_input::receive_fin_rel : channel_input::receive_fin);
-  if (taken.effects & channel_effect::violation) return fail(errc::protocol);
-  end_want(of);
-  if (so_far == progress::event) {
-    to.last = true;
-  } else if (!of.has(channel_flag::discard)) {
-    notify(of, channel_flag::finished_event);
-  }
-  of.clear(channel_flag::credit_due | channel_flag::stop_due);
-  if (taken.effects & channel_effect::owe_release) mark_dirty(of, channel_flag::release_due);
-  if (taken.effects & channel_effect::freed) {
-    if (so_far != progress::event) handle_freed(of);
-    else if (close_freed(of)) to.released = true;
-  }
-  return so_far;
-}
-
-void connection::parts::drop_assembly(channel& of) {
-  if (of.incoming) {
-    of.in.give_back(of.incoming->cost);
-    assembly::drop(of.incoming);
-  }
-  end_want(of);
-  leave_budget(of);
 }
 
 // What the peer sent with its HELLO waits until accept().
