@@ -23,13 +23,6 @@ constexpr std::size_t slab_bytes = 4 * 1024;
 
 }  // namespace
 
-frame_header own_header(const std::byte* at) noexcept {
-  frame_header header{};
-  const decode_status status = decode_header({at, header_bytes_max}, header);
-  HAWSER_EXPECTS(status == decode_status::header, "a queued frame is broken");
-  return header;
-}
-
 // -- memory
 
 send_queue::~send_queue() {

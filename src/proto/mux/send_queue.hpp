@@ -58,8 +58,13 @@ struct channel_queue {
 
 namespace hawser::inline v0::proto::mux {
 
-// A header that this side wrote.
-frame_header own_header(const std::byte* at) noexcept;
+// A header that this side wrote. Inline, so that its fields stay in registers.
+inline frame_header own_header(const std::byte* at) noexcept {
+  frame_header header{};
+  const decode_status status = decode_header({at, header_bytes_max}, header);
+  HAWSER_EXPECTS(status == decode_status::header, "a queued frame is broken");
+  return header;
+}
 // Puts FIN on a frame of ours that has not left, if it may carry it.
 bool amend_fin(std::byte* at, bool messages) noexcept;
 
