@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // bench_costs JOB COUNT: does a fixed piece of work COUNT times between two peers in a simulated network, for valgrind to count the
-// instructions of (cost.sh). The same JOB and COUNT always execute the same instructions.
+// instructions of (check.sh). The same JOB and COUNT always execute the same instructions.
 #include <hawser/hawser.hpp>
 #include <hawser/testing/network.hpp>
 

@@ -184,7 +184,7 @@ class event {
 };
 
 // Bounds immediate completions: an awaiter whose await_ready() could answer true asks here first, and suspends (resume_next_turn())
-// when this says no. So a coroutine whose operations never have to wait still lets the loop turn. 256 per turn of the loop.
+// when this says no. So a coroutine whose operations never have to wait still lets the loop turn. 1,024 per turn of the loop, all tasks together.
 bool may_complete_at_once(const loop& on) noexcept;
 
 }  // namespace hawser::inline v0
