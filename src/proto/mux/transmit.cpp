@@ -53,7 +53,9 @@ bool connection::parts::wants_transmit() const noexcept {
 
 std::size_t connection::parts::committed_max() const noexcept {
   if (!queue.undisturbed()) return std::min(with.committed_bytes_max, shared_committed_bytes_max);
-  return queue.ready_count() > 1 ? with.committed_bytes_max / 2 : with.committed_bytes_max;
+  // Many with a little each keep nobody waiting that would go sooner by less.
+  const bool much = queue.ready_count() > 1 && queue.queued_bytes() >= queue.ready_count() * mux::small_send_bytes;
+  return much ? with.committed_bytes_max / 2 : with.committed_bytes_max;
 }
 
 void connection::parts::fill() {
