@@ -25,6 +25,7 @@ inline constexpr std::uint32_t credit_due = 1u << 1;
 inline constexpr std::uint32_t reset_due = 1u << 2;        // with code_reset
 inline constexpr std::uint32_t stop_due = 1u << 3;         // with code_stop
 inline constexpr std::uint32_t release_due = 1u << 4;
+inline constexpr std::uint32_t bulky = 1u << 5;            // the last frame that came was a large one
 inline constexpr std::uint32_t fin_due = 1u << 6;          // FIN follows what is queued
 inline constexpr std::uint32_t wants_writable = 1u << 10;  // a write answered would_block
 inline constexpr std::uint32_t discard = 1u << 11;         // what arrives is dropped, its credit returned

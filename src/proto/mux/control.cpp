@@ -108,6 +108,7 @@ connection::parts::progress connection::parts::handle_open(byte_view available, 
   advance_input(block_size);
   if ((frame.flags & frame_flag::more) && (left == 0 || (kind_known(of.kind) && !kind_has_messages(of.kind)))) return fail(errc::protocol);
   first_part = cost != 0;
+  if (first_part) note_heard(of, left);
   reading = stage::data;
   if (!go_away_sent) ++opens_accepted;
   if (!kind_known(of.kind) || go_away_sent) {

@@ -72,6 +72,7 @@ bool connection::poll_message(plain_message& out) {
   (void)of->in.take(cost);
   (void)p.received.take(cost);
   p.received.hold(cost);
+  p.note_heard(*of, length);
   p.frame_at = never;
   ++p.frames_received;
   ++p.messages_received;
@@ -82,6 +83,18 @@ bool connection::poll_message(plain_message& out) {
   out.bytes = p.in.subspan(head, length);
   p.advance_input(head + length);
   return true;
+}
+
+void connection::parts::note_change(channel& by, std::size_t bytes) noexcept {
+  const bool little = bytes < mux::small_send_bytes;
+  if (little && by.id != last_heard && !by.has(channel_flag::bulky)) small_heard_at = coarse(now);
+  if (little) {
+    by.clear(channel_flag::bulky);
+  } else {
+    by.set(channel_flag::bulky);
+    bulk_heard_at = coarse(now);
+  }
+  last_heard = by.id;
 }
 
 // A frame that lies whole in the input, of one of the two kinds that most are, where nothing is out of the ordinary: an OPEN, or DATA of
@@ -120,6 +133,7 @@ connection::parts::progress connection::parts::parse_whole(event& to) {
   if (of.has(not_plain) || kind_has_messages(of.kind) || !can_receive(of.state) || of.in.outstanding() < cost || received.credit().outstanding() < cost)
     return progress::starved;
   heard_of();
+  note_heard(of, length);
   (void)of.in.take(cost);
   (void)received.take(cost);
   received.hold(cost);
@@ -144,6 +158,7 @@ connection::parts::progress connection::parts::begin_data() {
   } else if ((frame.flags & frame_flag::more) && kind_known(of->kind)) [[unlikely]] {
     return fail(errc::protocol);      // what a refused kind of a later version does with MORE is not ours to judge
   }
+  note_heard(*of, frame.length);
   left = frame.length;
   first_part = cost != 0;
   reading = stage::data;

@@ -67,8 +67,10 @@ void connection::parts::tune(channel& of, std::uint32_t granted) noexcept {
     const std::size_t bound = messages ? std::min(with.reassembly_bytes_max, with.window_bytes_max) : with.window_bytes_max;
     most = std::min(most, of.in.window() + (bound - std::min<std::size_t>(bound, widened[messages])));
   }
-  const std::uint32_t grown = of.in.tune(granted, now, pulse.shortest_round_trip(), static_cast<std::uint32_t>(std::min<std::size_t>(most, credit_max)));
-  if (of.id != message_channel) widened[messages] += grown;
+  const recv_credit::bounds within{with.announced.channel_credit, static_cast<std::uint32_t>(std::min<std::size_t>(most, credit_max))};
+  const bool shared = is_recent(bulk_heard_at) && is_recent(small_heard_at);
+  const std::int32_t grown = of.in.tune(granted, now, pulse.shortest_round_trip(), within, shared);
+  if (of.id != message_channel) widened[messages] += static_cast<std::uint32_t>(grown);
   // Without a round trip a window cannot tell that it is too small for a long line.
   if (hello_here && pulse.wants_measurement(now)) quiet_ping_due = true;
   check_channel_credit(of);

@@ -124,6 +124,16 @@ struct connection::parts final : mux::commit_observer {
     return of && of->has(channel_flag::open_due) ? nullptr : of;
   }
   void advance_input(std::size_t count) noexcept { in = in.subspan(count); }
+  // Payload came: remembers when it was last much, and when somebody has last said little, and not merely the rest of much, after
+  // somebody else.
+  void note_heard(channel& by, std::size_t bytes) noexcept {
+    if (by.id != last_heard || bytes >= mux::small_send_bytes) note_change(by, bytes);
+  }
+  void note_change(channel& by, std::size_t bytes) noexcept;
+  // In units of 2^20 ns. It wraps: what was 52 days ago counts once more.
+  static std::uint32_t coarse(instant when) noexcept { return static_cast<std::uint32_t>(when.time_since_epoch().count() >> 20); }
+  // Within the last 0.13 s: somebody who speaks ten times a second is there all the time.
+  bool is_recent(std::uint32_t coarse_time) const noexcept { return coarse(now) - coarse_time < 128; }
   bool next_notification(event& to);
   void refuse_open(channel& of, errc code);
 
@@ -260,6 +270,8 @@ struct connection::parts final : mux::commit_observer {
   std::uint32_t left = 0;            // payload of the DATA frame that is still to come
   channel* first_event = nullptr;
   frame_header frame{};
+  channel_id last_heard = 0;
+  std::uint32_t small_heard_at = coarse({}) - 128, bulk_heard_at = coarse({}) - 128;
   std::uint32_t frame_bytes_max = 0; // payload of a frame that we make
   instant frame_at = never;          // the frame under way must be complete
   instant deadline_at = never;       // no channel's deadline is earlier

@@ -10,8 +10,10 @@ namespace hawser::inline v0::proto {
 
 namespace {
 constexpr std::size_t control_bytes_per_turn = 16 * 1024;
-// Large writes are cheap, and whoever comes next waits behind them: only who has the line to itself makes them.
-constexpr std::size_t shared_committed_bytes_max = 8 * 1024;
+// Large writes are cheap, and whoever comes next waits behind them: only who has the line to itself makes them. Where bulk comes in as
+// well, each turn of the other side's writes is followed by one of ours: they are smaller still.
+constexpr std::size_t shared_committed_bytes_max = 20 * 1024;
+constexpr std::size_t mutual_committed_bytes_max = 12 * 1024;
 constexpr std::uint32_t control_bits = channel_flag::credit_due | channel_flag::reset_due | channel_flag::stop_due | channel_flag::release_due;
 }  // namespace
 
@@ -52,7 +54,7 @@ bool connection::parts::wants_transmit() const noexcept {
 }
 
 std::size_t connection::parts::committed_max() const noexcept {
-  if (!queue.undisturbed()) return std::min(with.committed_bytes_max, shared_committed_bytes_max);
+  if (!queue.undisturbed()) return std::min(with.committed_bytes_max, is_recent(bulk_heard_at) ? mutual_committed_bytes_max : shared_committed_bytes_max);
   // Many with a little each keep nobody waiting that would go sooner by less.
   const bool much = queue.ready_count() > 1 && queue.queued_bytes() >= queue.ready_count() * mux::small_send_bytes;
   return much ? with.committed_bytes_max / 2 : with.committed_bytes_max;

@@ -297,6 +297,48 @@ TEST(connection_credit, a_busy_window_widens_and_a_long_round_trip_is_filled) {
   EXPECT_FALSE(p.server.c.over());
 }
 
+// What the peer may have outstanding after bulk over a long line went by fast, then slowly; `beside`: small messages between the latter.
+std::uint64_t window_after_slow_bulk(bool beside) {
+  settings with;
+  with.send_bytes_max = with.channel_send_bytes_max = with.receive_bytes_max = 64 << 20;
+  pair p(with, with);
+  p.client.keeps = p.server.keeps = false;
+  p.settle();
+  const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  const std::string body = pattern(1 << 20);
+  const auto lap = [&](int megabytes, bool message) {
+    std::string there;
+    const auto take_all = [&] {
+      for (std::string more = p.client.take(); !more.empty(); more = p.client.take()) there += more;
+    };
+    for (int i = 0; i < megabytes; ++i) {
+      (void)p.client.c.write(*id, as_bytes(body));
+      take_all();
+    }
+    if (message) EXPECT_TRUE(p.client.c.send(message_channel, as_bytes(std::string_view("still there?"))));
+    take_all();
+    p.advance(std::chrono::milliseconds(50));
+    p.server.give(there);
+    const std::string back = p.server.take();
+    p.advance(std::chrono::milliseconds(50));
+    p.client.give(back);
+  };
+  for (int i = 0; i < 20; ++i) lap(16, false);
+  for (int i = 0; i < 100; ++i) lap(1, beside);
+  p.server.consumes = false;
+  const std::uint64_t before = p.server.c.stats().bytes_received;
+  for (int i = 0; i < 2; ++i) lap(16, false);
+  EXPECT_FALSE(p.server.c.over());
+  return p.server.c.stats().bytes_received - before;
+}
+
+TEST(connection_credit, bulk_beside_small_messages_gets_no_more_window_than_it_uses) {
+  EXPECT_GT(window_after_slow_bulk(false), 10u << 20) << "alone it keeps what it had";
+  const std::uint64_t beside = window_after_slow_bulk(true);
+  EXPECT_LT(beside, 5u << 20) << "four round trips' worth, and a frame";
+  EXPECT_GT(beside, 1u << 20) << "enough for what it says";
+}
+
 TEST(connection_credit, a_stalled_reader_bounds_the_senders_memory_and_nothing_is_lost) {
   pair p;
   p.client.keeps = p.server.keeps = false;
