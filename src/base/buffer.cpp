@@ -149,17 +149,11 @@ std::size_t buffer_pool::bytes_in_use() const noexcept { return core_->used_byte
 std::size_t buffer_pool::bytes_cached() const noexcept { return core_->cached_bytes; }
 std::uint64_t buffer_pool::heap_allocations() const noexcept { return core_->heap_allocations; }
 
-chain::chain(chain&& other) noexcept
-    : pool_(other.pool_),
-      store_(std::move(other.store_)),
-      first_(std::exchange(other.first_, std::uint16_t{0})),
-      count_(std::exchange(other.count_, std::uint16_t{0})),
-      bytes_(std::exchange(other.bytes_, 0)) {}
-
 chain& chain::operator=(chain&& other) noexcept {
   if (this == &other) return *this;
   clear();
   pool_ = other.pool_;
+  only_ = std::move(other.only_);
   store_ = std::move(other.store_);
   first_ = std::exchange(other.first_, std::uint16_t{0});
   count_ = std::exchange(other.count_, std::uint16_t{0});
@@ -171,46 +165,41 @@ chunk* chain::items() const noexcept {
   return std::launder(reinterpret_cast<chunk*>(const_cast<std::byte*>(store_.data())));
 }
 
-void chain::append(chunk piece) {
+void chain::append_further(chunk piece) {
   if (piece.empty()) return;
-  if (count_ == 0) {
-    if (store_.data() == nullptr) store_ = pool_->allocate(slots * sizeof(chunk));
-    first_ = 0;
-  } else if (chunk& last = items()[first_ + count_ - 1]; last.end() == piece.begin() && last.shares_segment(piece)) {
+  if (chunk& last = back(); last.end() == piece.begin() && last.shares_segment(piece)) {
     bytes_ += piece.size();
     last.extend(piece.size());
     return;
   }
   HAWSER_EXPECTS(!full(), "chain::append to a full chain");
+  if (store_.capacity() == 0) {
+    store_ = pool_->allocate(slots * sizeof(chunk));
+    new (items()) chunk(std::move(only_));
+  }
   bytes_ += piece.size();
   new (items() + first_ + count_) chunk(std::move(piece));
   ++count_;
 }
 
-void chain::drop_front(std::size_t count) noexcept {
-  HAWSER_EXPECTS(count <= bytes_, "chain::drop_front beyond its end");
+// Less than all.
+void chain::drop_some(std::size_t count) noexcept {
+  HAWSER_EXPECTS(count < bytes_, "chain::drop_front beyond its end");
   bytes_ -= count;
+  if (store_.capacity() == 0) return only_.drop_front(count);
   while (count > 0) {
     chunk& head = items()[first_];
-    if (head.size() > count) {
-      head.drop_front(count);
-      return;
-    }
+    if (head.size() > count) return head.drop_front(count);
     count -= head.size();
     head.~chunk();
     ++first_;
     --count_;
   }
-  if (count_ == 0) clear();
 }
 
-void chain::clear() noexcept {
-  if (store_.data() != nullptr) {
-    for (std::size_t i = 0; i < count_; ++i) items()[first_ + i].~chunk();
-    store_ = chunk();
-  }
-  first_ = count_ = 0;
-  bytes_ = 0;
+void chain::drop_store() noexcept {
+  for (std::size_t i = 0; i < count_; ++i) items()[first_ + i].~chunk();
+  store_ = chunk();
 }
 
 }  // namespace hawser::inline v0

@@ -139,15 +139,23 @@ class HAWSER_API lending {
   detail::pool_core* core_;
 };
 
-// Up to 64 chunks in order: the scatter list of one send. Holds one pooled segment while it is not empty, nothing when idle.
+// Up to 64 chunks in order: the scatter list of one send. Holds one pooled segment while there are several, for a single one nothing.
 class HAWSER_API chain {
  public:
   static constexpr std::size_t slots = 64;
 
   explicit chain(buffer_pool& pool) noexcept : pool_(&pool) {}
-  chain(chain&& other) noexcept;
+  chain(chain&& other) noexcept
+      : pool_(other.pool_),
+        only_(std::move(other.only_)),
+        store_(std::move(other.store_)),
+        first_(std::exchange(other.first_, std::uint16_t{0})),
+        count_(std::exchange(other.count_, std::uint16_t{0})),
+        bytes_(std::exchange(other.bytes_, 0)) {}
   chain& operator=(chain&& other) noexcept;
-  ~chain() { clear(); }
+  ~chain() {
+    if (store_.capacity() != 0) [[unlikely]] clear();
+  }
 
   bool empty() const noexcept { return count_ == 0; }
   bool full() const noexcept { return first_ + count_ == slots; }
@@ -155,17 +163,35 @@ class HAWSER_API chain {
   // How many chunks can still be appended before it must be emptied.
   std::size_t room() const noexcept { return slots - first_ - count_; }
   std::size_t bytes() const noexcept { return bytes_; }
-  const chunk& operator[](std::size_t i) const noexcept { return items()[first_ + i]; }
+  const chunk& operator[](std::size_t i) const noexcept { return store_.capacity() == 0 ? only_ : items()[first_ + i]; }
 
   // Must not be full(). Adjacent slices of one segment are merged. Empty chunks are dropped.
-  void append(chunk piece);
+  void append(chunk piece) {
+    if (count_ != 0 || piece.empty()) return append_further(std::move(piece));
+    bytes_ = piece.size();
+    only_ = std::move(piece);
+    count_ = 1;
+  }
   // Forgets the first `count` bytes (they were sent).
-  void drop_front(std::size_t count) noexcept;
-  void clear() noexcept;
+  void drop_front(std::size_t count) noexcept {
+    if (count == bytes_) return clear();
+    drop_some(count);
+  }
+  void clear() noexcept {
+    if (store_.capacity() != 0) [[unlikely]] drop_store();
+    only_ = chunk();
+    first_ = count_ = 0;
+    bytes_ = 0;
+  }
 
  private:
+  void append_further(chunk piece);
+  void drop_some(std::size_t count) noexcept;
+  void drop_store() noexcept;
+  chunk& back() noexcept { return store_.capacity() == 0 ? only_ : items()[first_ + count_ - 1]; }
   chunk* items() const noexcept;
   buffer_pool* pool_;
+  chunk only_;           // the one chunk, as long as there was never more than one
   chunk store_;
   std::uint16_t first_ = 0;
   std::uint16_t count_ = 0;

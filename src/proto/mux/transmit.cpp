@@ -26,6 +26,7 @@ std::size_t connection::poll_transmit(instant now, chain& out, std::size_t max_b
     const std::size_t once = p.out.take(out, max_bytes - moved);
     if (once == 0) break;
     moved += once;
+    if (!p.wants_transmit()) break;
   }
   if (moved != 0) {
     p.pulse.handle_sent(p.now);
@@ -82,6 +83,7 @@ void connection::parts::emit_greeting() {
 }
 
 void connection::parts::put_control() {
+  if (!first_dirty && !go_away_due && pongs_due == 0 && pings_due == 0 && !quiet_ping_due && !received.due()) [[likely]] return;
   const std::uint64_t begin = out.end();
   const auto may_go_on = [&] { return out.has_slots() && out.end() - begin < control_bytes_per_turn; };
   if (go_away_due && may_go_on()) {
