@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <random>
 #include <string>
 
 namespace hawser {
@@ -137,6 +138,53 @@ TEST(chain, is_full_at_its_slots_and_moving_leaves_the_source_empty) {
   c.append(of(pool, "again"));
   d = std::move(c);
   EXPECT_EQ(text_of(d), "again");
+}
+
+TEST(chain, needs_no_segment_of_its_own_for_one_chunk) {
+  buffer_pool pool;
+  chain c(pool);
+  c.append(of(pool, "one"));
+  const std::size_t one = pool.bytes_in_use();
+  EXPECT_EQ(one, of(pool, "x").capacity());
+  c.append(of(pool, "two"));
+  EXPECT_GT(pool.bytes_in_use(), 2 * one);
+  c.clear();
+  EXPECT_EQ(pool.bytes_in_use(), 0u);
+}
+
+// Against a string, and moved about.
+TEST(chain, holds_what_was_appended_and_not_dropped) {
+  buffer_pool pool;
+  std::mt19937 generator(7);
+  const auto below = [&](std::size_t bound) { return static_cast<std::size_t>(generator() % bound); };
+  chain c(pool), other(pool);
+  std::string expected;
+  for (int i = 0; i < 20'000; ++i) {
+    switch (below(5)) {
+      case 0:
+      case 1:
+        if (c.full()) break;
+        expected += std::string(1 + below(5), static_cast<char>('a' + i % 26));
+        c.append(of(pool, expected.substr(c.bytes())));
+        break;
+      case 2:
+        if (const auto gone = below(c.bytes() + 1); true) {
+          c.drop_front(gone);
+          expected.erase(0, gone);
+        }
+        break;
+      case 3: {
+        chain through(std::move(c));
+        c = std::move(through);
+        break;
+      }
+      default:
+        if (below(20) == 0) c.clear(), expected.clear();
+    }
+    ASSERT_EQ(text_of(c), expected);
+    ASSERT_EQ(c.bytes(), expected.size());
+    ASSERT_EQ(c.empty(), expected.empty());
+  }
 }
 
 }  // namespace
