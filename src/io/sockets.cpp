@@ -225,12 +225,19 @@ result<descriptor> open_stream(int family) {
 }
 
 void apply(int fd, int family, const socket_options& options) noexcept {
+  apply_first(fd, family, options);
+  if (family != AF_UNIX) apply_later(fd, options.unsent_bytes_max, options.unacked_ms_max);
+}
+
+void apply_first(int fd, int family, const socket_options& options) noexcept {
   set_buffer(fd, SO_SNDBUF, options.send_buffer_bytes, options.exact_buffers);
   set_buffer(fd, SO_RCVBUF, options.receive_buffer_bytes, options.exact_buffers);
-  if (family == AF_UNIX) return;
-  set_int(fd, IPPROTO_TCP, TCP_NODELAY, options.no_delay ? 1 : 0);
-  if (options.unsent_bytes_max) set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, static_cast<int>(options.unsent_bytes_max));
-  if (options.unacked_ms_max) set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(options.unacked_ms_max));
+  if (family != AF_UNIX) set_int(fd, IPPROTO_TCP, TCP_NODELAY, options.no_delay ? 1 : 0);
+}
+
+void apply_later(int fd, std::uint32_t unsent_bytes_max, std::uint32_t unacked_ms_max) noexcept {
+  if (unsent_bytes_max) set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, static_cast<int>(unsent_bytes_max));
+  if (unacked_ms_max) set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(unacked_ms_max));
 }
 
 bool default_congestion_is_bbr() noexcept {

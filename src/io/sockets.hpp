@@ -56,6 +56,9 @@ endpoint remote_of(int fd);
 result<descriptor> open_stream(int family);
 // Sets what the options ask for. Set on a listener, accepted sockets inherit all of it.
 void apply(int fd, int family, const socket_options& options) noexcept;
+// The same in two parts: what has to be set before a socket connects, and what may wait until the first bytes are out.
+void apply_first(int fd, int family, const socket_options& options) noexcept;
+void apply_later(int fd, std::uint32_t unsent_bytes_max, std::uint32_t unacked_ms_max) noexcept;
 // Whether this machine's default congestion control is one that starves loopback streams (BBR).
 bool default_congestion_is_bbr() noexcept;
 // Cubic, or reno where cubic is not permitted.

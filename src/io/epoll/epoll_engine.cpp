@@ -19,9 +19,17 @@ epoll_engine::~epoll_engine() {
   }
 }
 
-// What is ready without an event gets at most half of the budget, so that it never keeps the network waiting.
+// What is ready without an event gets at most half of the budget, so that it never keeps the network waiting. The first bytes of a connection
+// that has just been made do not wait for a look.
 std::size_t epoll_engine::turn(instant until, instant& now_out) {
+  settle_all();
   const std::size_t ready = std::min(ready_count(), turn_budget / 2);
+  if (has_news()) {
+    now_out = now();
+    const std::size_t done = hand_out(ready);
+    receive_ = chunk();
+    return done;
+  }
   const bool look_only = ready != 0 || until <= now_out;
   const std::size_t count = wait(std::span(events_).first(turn_budget - ready), until, look_only);
   if (count == 0 && ready == 0) {

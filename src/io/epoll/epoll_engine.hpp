@@ -24,6 +24,7 @@ class epoll_engine final : public kernel_engine {
   std::string_view name() const noexcept override { return "epoll"; }
   std::size_t turn(instant until, instant& now) override;
   int descriptor() const noexcept override { return poller(); }
+  void submit() override { settle_all(); }
 
   using kernel_engine::close;
   void send(socket_id id, chain& bytes) override;
@@ -37,7 +38,8 @@ class epoll_engine final : public kernel_engine {
  private:
   enum class received : std::uint8_t { all, more, stopped };
 
-  void begin_receiving(std::uint32_t index, socket_slot& s) override { arm(index, s, wanted(s)); }
+  void begin_receiving(std::uint32_t index, socket_slot& s) override { settle_later(index, s); }
+  void settle(std::uint32_t index, socket_slot& s) override { arm(index, s, wanted(s)); }
   std::size_t begin_sending(socket_id id) override;
   std::size_t transfer(socket_id id, std::uint32_t events) override;
   void drain(std::uint32_t index, std::uint32_t events) override;

@@ -188,7 +188,9 @@ void epoll_engine::resume_receiving(socket_id id) {
   socket_slot* s = live(id);
   if (!s || !s->paused) return;
   s->paused = false;
-  if (s->phase == socket_phase::open && !s->end_seen) arm(id.index, *s, wanted(*s));
+  if (s->phase != socket_phase::open || s->end_seen) return;
+  if (s->registered) arm(id.index, *s, wanted(*s));
+  else settle_later(id.index, *s);
 }
 
 }  // namespace hawser::inline v0::io

@@ -35,7 +35,7 @@ result<socket_id> kernel_engine::connect(const endpoint& where, const socket_opt
   if (!to) return failure(to.error());
   auto fd = sockets::open_stream(to->family());
   if (!fd) return failure(fd.error());
-  sockets::apply(fd->get(), to->family(), options);
+  sockets::apply_first(fd->get(), to->family(), options);
   if (bbr_ && options.loopback_congestion && where.loopback() && to->family() != AF_UNIX) sockets::avoid_bbr(fd->get());
   const socket_id id = slots_.take();
   socket_slot& s = *slots_.at(id.index);
@@ -43,6 +43,10 @@ result<socket_id> kernel_engine::connect(const endpoint& where, const socket_opt
   s.phase = socket_phase::connecting;
   s.tcp = to->family() != AF_UNIX;
   s.events = &events;
+  if (s.tcp) {
+    s.unsent_bytes_max = options.unsent_bytes_max;
+    s.unacked_ms_max = options.unacked_ms_max;
+  }
   const int error = begin_connect(id.index, s, *to);
   if (error == 0) return id;
   release(id.index);
@@ -59,7 +63,7 @@ int kernel_engine::begin_connect(std::uint32_t index, socket_slot& s, const sock
   }
   if (error == 0 && s.tcp && sockets::local_port(s.fd) == to.port() && sockets::joined_to_itself(s.fd)) error = ECONNREFUSED;
   if (error == 0) {
-    s.connected = true;
+    s.connected = news_ = true;
     enqueue(index, s);
     return 0;
   }
@@ -103,6 +107,7 @@ std::size_t kernel_engine::finish_connect(socket_id id) {
   s->connected = false;
   s->phase = socket_phase::open;
   begin_receiving(id.index, *s);
+  settle_later(id.index, *s);
   s->events->on_connected();
   s = told(id);
   if (!s) return 1;

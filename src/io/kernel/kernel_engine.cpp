@@ -163,6 +163,18 @@ std::size_t kernel_engine::hand_out(socket_id id) {
   return s->connected ? finish_connect(id) : 0;
 }
 
+void kernel_engine::settle_some() {
+  for (const socket_id id : unsettled_) {
+    socket_slot* s = live(id);
+    if (!s || s->phase != socket_phase::open) continue;
+    if (s->unsent_bytes_max != 0 || s->unacked_ms_max != 0) {
+      sockets::apply_later(s->fd, std::exchange(s->unsent_bytes_max, 0), std::exchange(s->unacked_ms_max, 0));
+    }
+    settle(id.index, *s);
+  }
+  unsettled_.clear();
+}
+
 socket_slot* kernel_engine::begin_send(socket_id id, chain& bytes) {
   socket_slot* s = live(id);
   if (!s || s->phase == socket_phase::failed || s->error != 0) {

@@ -62,6 +62,7 @@ class kernel_engine : public engine {
 
   // What the engines do differently.
   virtual void begin_receiving(std::uint32_t index, socket_slot& s) = 0;       // the socket has become open
+  virtual void settle(std::uint32_t index, socket_slot& s) = 0;                // of settle_later()
   virtual std::size_t begin_sending(socket_id id) = 0;                         // of what was sent while it connected
   virtual std::size_t transfer(socket_id id, std::uint32_t events) = 0;        // an open socket in the set is ready
   virtual void drain(std::uint32_t index, std::uint32_t events) = 0;           // a draining one is
@@ -80,6 +81,18 @@ class kernel_engine : public engine {
   // Hands out the first `count` of that list.
   std::size_t hand_out(std::size_t count);
   std::size_t ready_count() const noexcept { return ready_.size(); }
+  // True: a connect() has succeeded at once and is told in this turn, which need not look at the network; the next one does.
+  bool has_news() noexcept {
+    const bool passes = news_ && !passed_;
+    news_ = false;
+    return passed_ = passes;
+  }
+  // What a connection takes that has just been made and does not have to be done before its first bytes leave: with the next turn, or
+  // when nobody turns.
+  void settle_later(std::uint32_t index, const socket_slot& s) { unsettled_.push_back(id_of(index, s)); }
+  void settle_all() {
+    if (!unsettled_.empty()) [[unlikely]] settle_some();
+  }
 
   void arm(std::uint32_t index, socket_slot& s, std::uint8_t interests);
   void disarm(socket_slot& s) noexcept;
@@ -109,6 +122,7 @@ class kernel_engine : public engine {
     listener_events* events = nullptr;
     std::uint32_t generation = 0;
     std::uint8_t expected = 1;         // connections that wait when one does
+    std::uint8_t events_met = 0;       // in a row with that many
     bool loopback_congestion = false;  // to be seen to for each that it accepts
     bool stumbling = false;            // told; until the next accept succeeds
   };
@@ -120,6 +134,7 @@ class kernel_engine : public engine {
   };
 
   std::size_t hand_out(socket_id id);
+  void settle_some();
   void reset_clock() noexcept;
   std::size_t sound_alarms(instant now);
 
@@ -137,10 +152,13 @@ class kernel_engine : public engine {
   std::uint32_t listener_generation_ = 0;
   std::vector<socket_id> ready_;       // has something to tell without a new event
   std::vector<socket_id> telling_;     // ready_ of the turn before, while it is told
+  std::vector<socket_id> unsettled_;
   std::vector<alarm> alarms_;          // a heap, earliest first
   instant clock_set_ = never;
   std::vector<std::pair<socket_id, sockets::address>> connecting_again_;   // unix sockets whose listener's backlog was full
   bool bbr_ = false;
+  bool news_ = false;
+  bool passed_ = false;                // the turn before did not look
 };
 
 }  // namespace hawser::inline v0::io

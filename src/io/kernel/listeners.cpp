@@ -11,6 +11,7 @@ namespace hawser::inline v0::io {
 namespace {
 
 constexpr std::size_t accepts_per_event = 16;
+constexpr std::uint8_t events_before_more = 8;
 constexpr duration accept_pause = std::chrono::milliseconds(100);
 
 // The machine is out of something; everything else that accept() answers concerns the one connection that is already gone.
@@ -76,7 +77,8 @@ std::size_t kernel_engine::accept_some(std::uint32_t index) {
   const listener_id id{index, listeners_[index]->generation};
   std::size_t done = 0;
   std::size_t accepted_count = 0;
-  // About as many as the last time: to ask a listener that has no more costs as much as to accept. What is left is reported again.
+  // As many as came before, and more only after several events that had no fewer: to ask a listener that has no more costs as much as to
+  // accept. What is left is reported again.
   const std::size_t most = listeners_[index]->expected;
   for (std::size_t tries = 0; tries < most; ++tries) {
     listener* from = find(id);
@@ -87,13 +89,20 @@ std::size_t kernel_engine::accept_some(std::uint32_t index) {
         ::accept4(from->socket.fd.get(), remote_address.raw(), &remote_address.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) {
       const int error = errno;
-      if (error == EAGAIN || error == EWOULDBLOCK) break;
+      if (error == EAGAIN || error == EWOULDBLOCK) {
+        from->expected = static_cast<std::uint8_t>(std::max<std::size_t>(accepted_count, 1));
+        from->events_met = 0;
+        break;
+      }
       if (!is_exhaustion(error)) continue;
       return done + (accept_stumbled(index, error) ? 1 : 0);
     }
     from->stumbling = false;
     ++accepted_count;
-    from->expected = static_cast<std::uint8_t>(accepted_count == most ? std::min(2 * most, accepts_per_event) : accepted_count);
+    if (accepted_count == most && ++from->events_met == events_before_more) {
+      from->expected = static_cast<std::uint8_t>(std::min(2 * most, accepts_per_event));
+      from->events_met = 0;
+    }
     endpoint remote = sockets::to_endpoint(remote_address);
     if (!remote.valid()) remote = from->socket.local;
     const bool tcp = from->socket.family != AF_UNIX;

@@ -99,6 +99,10 @@ struct alignas(64) socket_slot {
   bool connected : 1 = false;          // on_connected() is to be told
   bool sent : 1 = false;               // on_sent() is to be told
 
+  // Of a socket that dials: what is set on it when the first bytes are out. 0: nothing.
+  std::uint32_t unsent_bytes_max = 0;
+  std::uint32_t unacked_ms_max = 0;
+
   // Of the uring engine alone.
   bool send_submitted : 1 = false;     // the kernel works on `sending`
   bool receiving : 1 = false;          // a multishot receive is armed, or on its way

@@ -55,10 +55,17 @@ bool uring_engine::pending() const noexcept {
   return ready_count() != 0 || !hungry_.empty() || !fed_.empty() || ring_->completions() != 0;
 }
 
-// What is ready without a completion gets at most half of the budget, so that it never keeps the network waiting.
+// What is ready without a completion gets at most half of the budget, so that it never keeps the network waiting. The first bytes of a
+// connection that has just been made wait for one enter, not for two.
 std::size_t uring_engine::turn(instant until, instant& now_out) {
   feed();
+  settle_all();
   const std::size_t ready = std::min(ready_count(), turn_budget / 2);
+  if (has_news()) {
+    now_out = now();
+    ++turn_;
+    return hand_out(ready);
+  }
   const bool look_only = pending() || until <= now_out;
   duration span = duration::zero();
   if (!look_only) span = until == never ? duration::max() : std::max(until - now(), duration(1));
@@ -77,6 +84,7 @@ std::size_t uring_engine::turn(instant until, instant& now_out) {
 }
 
 void uring_engine::submit() {
+  settle_all();
   buffers_->publish();
   if (ring_->unsubmitted() == 0) return;
   ring_->submit();

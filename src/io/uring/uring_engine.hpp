@@ -57,6 +57,7 @@ class uring_engine final : public kernel_engine {
   };
 
   void begin_receiving(std::uint32_t index, socket_slot& s) override;
+  void settle(std::uint32_t, socket_slot&) override {}
   std::size_t begin_sending(socket_id id) override;
   std::size_t transfer(socket_id id, std::uint32_t events) override;
   void drain(std::uint32_t index, std::uint32_t events) override;
