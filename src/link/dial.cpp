@@ -59,7 +59,6 @@ struct dialer::race {
     void on_sent(std::size_t) override {}
     race* of;
     io::socket_id id;
-    std::uint16_t port = 0;      // that it dials
   };
   struct overall_timer final : io::timer {
     explicit overall_timer(race& in) noexcept : of(&in) {}
@@ -69,6 +68,13 @@ struct dialer::race {
   struct pace_timer final : io::timer {
     explicit pace_timer(race& in) noexcept : of(&in) {}
     void on_timer() override { of->try_next(); }
+    race* of;
+  };
+  // An address is dialled behind what others have marked to be sent in this turn: a connection that was closed before it says goodbye first,
+  // and its other side is through with it when the new one arrives.
+  struct first_attempt final : io::flushable {
+    explicit first_attempt(race& in) noexcept : of(&in) {}
+    void flush() override { of->try_next(); }
     race* of;
   };
   // Failures that are known inside the constructor or inside the resolver are told from a turn's jobs.
@@ -100,6 +106,7 @@ struct dialer::race {
   std::error_code error;
   overall_timer overall{*this};
   pace_timer pace{*this};
+  first_attempt first{*this};
   failure_job later{*this};
 };
 
@@ -124,7 +131,7 @@ void dialer::race::begin(const endpoint& where) {
       return;
     default:
       addresses.push_back(where);
-      try_next();
+      on->flush_later(first);
   }
 }
 
@@ -132,7 +139,6 @@ void dialer::race::try_next() {
   while (next < addresses.size() && attempts.size() < options.attempts_max) {
     attempts.push_back(std::make_unique<attempt>(*this));
     attempt& one = *attempts.back();
-    one.port = addresses[next].port();
     const result<io::socket_id> id = on->engine().connect(addresses[next++], options.socket, one);
     if (id) {
       one.id = *id;
@@ -148,10 +154,6 @@ void dialer::race::try_next() {
 
 void dialer::race::connected(attempt& by) {
   io::engine& engine = on->engine();
-  const endpoint local = engine.local_endpoint(by.id);
-  // TCP may connect a port of this machine to itself when nobody listens there.
-  if (local.kind() != endpoint::family::unix_path && local.port() == by.port && local == engine.remote_endpoint(by.id))
-    return failed(by, make_error_code(errc::self_connect));
   const io::socket_id id = std::exchange(by.id, {});
   engine.pause_receiving(id);
   auto parked = std::make_unique<connected_socket::parked>(engine, id);
@@ -179,6 +181,7 @@ void dialer::race::close_all() noexcept {
 void dialer::race::finish(result<connected_socket> answer) {
   on->disarm(overall);
   on->disarm(pace);
+  first.unlink();
   later.unlink();
   lookup = {};      // an answer that comes yet must not begin anew
   close_all();

@@ -135,7 +135,7 @@ class engine {
   virtual void start(socket_id id, socket_events& events) = 0;
 
   // Begins to connect; completes with on_connected() or on_failed(). Fails at once only for local reasons (descriptors, bad
-  // address).
+  // address). A socket that TCP has joined to itself (nobody listens at a port of this machine that the dialer was given) has failed: refused.
   virtual result<socket_id> connect(const endpoint& where, const socket_options& options, socket_events& events) = 0;
   // Takes the chain (which becomes empty). While connecting it waits for the connection, as shutdown_sending() does. See E4.
   virtual void send(socket_id id, chain& bytes) = 0;

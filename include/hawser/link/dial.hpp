@@ -51,8 +51,7 @@ class HAWSER_API connected_socket {
 class HAWSER_API dialer {
  public:
   // Errors: address_invalid, name_not_found, resolve_timeout, connect_timeout, connection_refused, unreachable, permission_denied,
-  // too_many_descriptors, self_connect (a port of this machine answered itself), out_of_memory_budget; of several
-  // addresses, the most telling. Called once, from a turn of the loop, never from inside the constructor; it may destroy the dialer.
+  // too_many_descriptors, out_of_memory_budget; of several addresses, the most telling. Called once, from a turn of the loop, never from inside the constructor; it may destroy the dialer.
   using handler = std::move_only_function<void(result<connected_socket>)>;
 
   dialer(loop& on, const endpoint& where, const dial_options& options, handler done);

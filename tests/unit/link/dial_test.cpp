@@ -62,7 +62,7 @@ TEST_F(dial_test, each_failure_is_its_typed_error) {
   begin_ = engine_->now();
   EXPECT_EQ(run("10.0.0.3:80").error(), errc::connect_timeout) << "an address that never answers";
   EXPECT_EQ(elapsed(), dial_options().timeout);
-  engine_->addresses["10.0.0.4:80"] = {{}, make_error_code(errc::too_many_descriptors), true, false};
+  engine_->addresses["10.0.0.4:80"] = {{}, make_error_code(errc::too_many_descriptors), true};
   EXPECT_EQ(run("10.0.0.4:80").error(), errc::too_many_descriptors);
   EXPECT_EQ(engine_->open_sockets(), 0u);
 }
@@ -78,13 +78,6 @@ TEST_F(dial_test, a_name_that_answers_after_the_time_out_begins_nothing) {
   });
   run_for(5s);
   EXPECT_EQ(answers, std::vector<std::error_code>{make_error_code(errc::connect_timeout)});
-  EXPECT_EQ(engine_->open_sockets(), 0u);
-}
-
-TEST_F(dial_test, a_port_that_connected_to_itself_is_refused) {
-  address("10.0.0.5:40000", 1ms);
-  engine_->addresses["10.0.0.5:40000"].itself = true;
-  EXPECT_EQ(run("10.0.0.5:40000").error(), errc::self_connect);
   EXPECT_EQ(engine_->open_sockets(), 0u);
 }
 

@@ -31,7 +31,6 @@ class script_engine final : public io::engine {
     duration delay{};
     std::optional<std::error_code> error;
     bool local_failure = false;
-    bool itself = false;              // TCP's self-connect
   };
 
   // Runs inside a turn, in order of time.
@@ -124,7 +123,6 @@ class script_engine final : public io::engine {
     const io::socket_id id = accepted();
     sockets[id.index].events = &events;
     sockets[id.index].remote = where;
-    itself_ = what.itself;
     if (what.delay != duration::max())
       at(what.delay, [this, id, error = what.error] {
         socket& s = sockets[id.index];
@@ -166,7 +164,7 @@ class script_engine final : public io::engine {
     sockets[id.index].aborted = true;
   }
   void hand_over(io::socket_id id, io::socket_events& events) override { sockets[id.index].events = &events; }
-  endpoint local_endpoint(io::socket_id id) const override { return itself_ ? sockets[id.index].remote : endpoint("10.0.0.1:7000"); }
+  endpoint local_endpoint(io::socket_id) const override { return endpoint("10.0.0.1:7000"); }
   endpoint remote_endpoint(io::socket_id id) const override { return sockets[id.index].remote; }
   std::optional<io::name_answer> look_up(const endpoint& host) override {
     const auto found = names.find(std::string(host.name()));
@@ -183,7 +181,6 @@ class script_engine final : public io::engine {
   instant now_{std::chrono::hours(1)};
   std::multimap<instant, std::move_only_function<void()>> due_;
   std::vector<io::socket_id> taken_;
-  bool itself_ = false;
 };
 
 }  // namespace hawser::test
