@@ -105,11 +105,10 @@ task<> connect_again_and_again(seat& at, endpoint where) {
   for (bool over = false; !over && !at.counted.failed(); ++asked.sent.sequence) {
     const std::int64_t began = now_ns();
     over = at.measured.is_over(began);
-    const auto made = co_await at.me.connect(where);
+    if (!over) at.counted.sum += sum_of(&asked.sent);
+    const auto made = co_await at.me.connect(where, over ? byte_view(last) : bytes_of(asked.sent));
     if (!at.good(made)) co_return;
     if (at.counted.count == 0) congestion_of_sockets(at.counted.congestion);
-    if (over) at.good(made->send(last));
-    else ask(at, *made, asked, began);
     co_await answered.wait();
     answered.reset();
     made->close();

@@ -52,7 +52,7 @@ class service final : public peer_hooks {
   void disconnected(connection&, std::error_code) override {
     --open_;
     const bool one_by_one = job_.what == workload::connect;
-    if (one_by_one || open_ + 1 == job_.connections) spent_->tell(counted_);
+    if (one_by_one ? is_over_ : open_ + 1 == job_.connections) spent_->tell(counted_);
     if (open_ == 0 && (!one_by_one || is_over_)) loop_.stop();
   }
 

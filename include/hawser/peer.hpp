@@ -178,6 +178,10 @@ class HAWSER_API peer {
   // connect_timeout, unreachable, handshake_timeout, version, application_tag, id_taken, name_invalid, name_absent, veto (or what
   // the other side's admit() answered), self_connect, too_many_connections ...
   [[nodiscard]] task<result<connection>> connect(endpoint where);
+  // The same with a first plain message, which leaves together with the introduction: its answer costs no round trip more. It is
+  // delivered only if the listener lets this peer in. `first` stays the caller's until this has completed. Also: message_too_big.
+  [[nodiscard]] task<result<connection>> connect(endpoint where, byte_view first);
+  [[nodiscard]] task<result<connection>> connect(endpoint where, std::string_view first) { return connect(std::move(where), as_bytes(first)); }
   std::vector<connection> connections() const;
   std::optional<connection> find(std::string_view name) const;      // by presented name; own name: self()
   std::optional<connection> find(const peer_id& id) const;

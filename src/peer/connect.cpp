@@ -8,7 +8,7 @@
 
 namespace hawser::inline v0::detail {
 
-task<result<connection>> peer_core::connect(ref<peer_core> core, endpoint where) {
+task<result<connection>> peer_core::connect(ref<peer_core> core, endpoint where, std::optional<byte_view> first) {
   const ref<peer_core> self = std::move(core);      // a local: it must outlive the waits below
   const peer_options& options = self->options_;
   if (self->stopping_) co_return failure(errc::closed);
@@ -30,7 +30,14 @@ task<result<connection>> peer_core::connect(ref<peer_core> core, endpoint where)
   const ref<peer_connection> made(new peer_connection(*self, proto::role::client));
   handshake_wait verdict(*made);
   made->adopt(std::move(*socket), verdict);
-  co_return co_await verdict;
+  const bool sent_ahead = first && made->send_ahead(*first);
+  result<connection> answer = co_await verdict;
+  if (!answer || !first || sent_ahead) co_return answer;
+  if (const result<> sent = answer->send(*first); !sent) {
+    answer->close();
+    co_return failure(sent.error());
+  }
+  co_return answer;
 }
 
 }  // namespace hawser::inline v0::detail

@@ -34,6 +34,7 @@ class handshake_wait final : public waiter {
   friend class peer_connection;
   peer_connection* on_;
   result<connection> outcome_;
+  std::optional<std::size_t> ahead_bytes_;      // of the message that left with HELLO: it is told to hooks when it may be
   bool done_ = false;
 };
 
@@ -62,6 +63,8 @@ class peer_connection final : public counted<peer_connection>, public connection
   void adopt(connected_socket socket, handshake_wait& waiting);
   void join(self_pair& pair);
   void abandon_dial() noexcept;
+  // Before the verdict. False: it has to wait for that.
+  bool send_ahead(byte_view message);
 
   // -- commands of users
   result<> send(byte_view message);

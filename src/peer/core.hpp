@@ -16,6 +16,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -59,7 +60,7 @@ class peer_core final : public counted<peer_core> {
   void incoming(io::socket_id id, const endpoint& remote);
 
   // -- dialling
-  static task<result<connection>> connect(ref<peer_core> core, endpoint where);
+  static task<result<connection>> connect(ref<peer_core> core, endpoint where, std::optional<byte_view> first);
 
   // -- connections: all that are alive, and those that were announced, by name and id
   void enter(peer_connection& one);

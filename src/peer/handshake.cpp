@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "peer/connection_extras.hpp"
 
+#include "proto/hello.hpp"
+
 #include <utility>
 
 // From a socket to an open connection: who is let in, and which of two connections to the same peer stays: both ends
@@ -31,6 +33,15 @@ void peer_connection::adopt(connected_socket socket, handshake_wait& waiting) {
   core_->enter(*this);
   dialling_ = &waiting;
   link_.adopt(std::move(socket));
+}
+
+// Where the verdict may be another connection, a message that was sent here already would choose this one. Before HELLO the other side's
+// limits are the floors.
+bool peer_connection::send_ahead(byte_view message) {
+  if (core_->options().parallel == peer_options::parallel_connections::one || message.size() > proto::floor_limits().message_bytes_max) return false;
+  if (!dialling_ || !wire_->send(proto::message_channel, message)) return false;
+  dialling_->ahead_bytes_ = message.size();
+  return true;
 }
 
 void peer_connection::abandon_dial() noexcept {
@@ -152,6 +163,8 @@ void peer_connection::announce() {
   if (peer_hooks* hooks = core_->hooks()) {
     connection with(this);
     hooks->connected(with);
+    if (torn_) return;
+    if (dialling_ && dialling_->ahead_bytes_) hooks->sending(with, peer_hooks::traffic::message, {}, *dialling_->ahead_bytes_);
     if (torn_) return;
   }
   answer_dial(connection(this));

@@ -40,7 +40,10 @@ endpoint peer::local_endpoint() const {
 std::vector<endpoint> peer::local_endpoints() const { return core_->local_endpoints(); }
 
 task<result<connection>> peer::connect(endpoint where) {
-  return detail::peer_core::connect(detail::ref<detail::peer_core>(core_), std::move(where));
+  return detail::peer_core::connect(detail::ref<detail::peer_core>(core_), std::move(where), std::nullopt);
+}
+task<result<connection>> peer::connect(endpoint where, byte_view first) {
+  return detail::peer_core::connect(detail::ref<detail::peer_core>(core_), std::move(where), first);
 }
 
 std::vector<connection> peer::connections() const { return core_->connections(); }
