@@ -104,6 +104,7 @@ struct job {
   std::size_t threads = 1;
   std::chrono::microseconds gap{100};      // of paced, as is burst
   std::size_t burst = 1;
+  bool ahead = true;                       // of connect, hawser alone: the message leaves with the introduction, not after connect()
   std::chrono::milliseconds warm_up{100};  // both from the first arrival on, as the side sees it that measures
   std::chrono::milliseconds measured{500};
   std::size_t round_trip_ms = 0;           // that the network takes (common/distance.hpp); 0: as this machine has it

@@ -105,9 +105,11 @@ task<> connect_again_and_again(seat& at, endpoint where) {
   for (bool over = false; !over && !at.counted.failed(); ++asked.sent.sequence) {
     const std::int64_t began = now_ns();
     over = at.measured.is_over(began);
+    const byte_view message = over ? byte_view(last) : bytes_of(asked.sent);
     if (!over) at.counted.sum += sum_of(&asked.sent);
-    const auto made = co_await at.me.connect(where, over ? byte_view(last) : bytes_of(asked.sent));
-    if (!at.good(made)) co_return;
+    task<result<connection>> dialling = at.of.ahead ? at.me.connect(where, message) : at.me.connect(where);
+    const auto made = co_await std::move(dialling);
+    if (!at.good(made) || (!at.of.ahead && !at.good(made->send(message)))) co_return;
     if (at.counted.count == 0) congestion_of_sockets(at.counted.congestion);
     co_await answered.wait();
     answered.reset();

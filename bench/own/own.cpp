@@ -31,6 +31,12 @@ outcome run_on_one_channel(const job& of) {
   return run(alone);
 }
 
+outcome run_sending_after(const job& of) {
+  job twice = of;
+  twice.ahead = false;
+  return run(twice);
+}
+
 outcome run_busy(const job& of) {
   job awake = of;
   awake.wait = wait_mode::spin;

@@ -16,6 +16,7 @@
 //   paced              messages, by a timer of the loop, which the client keeps awake
 //   channels           message channels that one task writes to in turn, each read by a task of its own
 //   open               a message channel for each message, which both sides end after it
+//   connect            connect() with its first message
 //   threads            a remote_sender for each thread
 //   quiet              a timer of the client's ends the silence
 //   handover           work posted to the loop, which sends the message
@@ -25,6 +26,9 @@ outcome run(const job& of);
 
 // The same on one channel that stays: what many channels and new ones are compared to. Of open it is a message there and back.
 outcome run_on_one_channel(const job& of);
+
+// Connecting first, and sending when connect() has completed.
+outcome run_sending_after(const job& of);
 
 // The same, both sides spinning: what adaptive waiting is compared to.
 outcome run_busy(const job& of);

@@ -151,6 +151,9 @@ std::vector<contestant> line_up(const std::vector<engine_kind>& engines, std::ve
     add("hawser one", engine, own::run_on_one_channel, [](const job& of) { return of.what == workload::open || (of.what == workload::channels && of.channels > 1); });
   }
   for (const engine_kind engine : engines) {
+    add("hawser after", engine, own::run_sending_after, [](const job& of) { return of.what == workload::connect; });
+  }
+  for (const engine_kind engine : engines) {
     add("hawser busy", engine, own::run_busy, [](const job& of) { return of.wait == wait_mode::adaptive && of.what != workload::handover; });
   }
   for (const engine_kind engine : engines) {

@@ -18,8 +18,9 @@ struct selection {
 std::vector<job> plan_of(const selection& wanted);
 
 // Raw sockets, bare and on the engines; hawser on the engines, and where there are several channels, or new ones, on one that stays ("hawser one"); the
-// others, as they come. quick: of those only the best known. Two more show what a choice of hawser's user costs: "hawser busy" spins where
-// hawser waits adaptively, and "hawser task" has messages of a stream read by a task instead of a handler.
+// others, as they come. quick: of those only the best known. Three more show what a choice of hawser's user costs: "hawser busy" spins where
+// hawser waits adaptively, "hawser task" has messages of a stream read by a task instead of a handler, and "hawser after" sends its first
+// message when connect() has completed.
 std::vector<contestant> line_up(const std::vector<engine_kind>& engines, std::vector<contestant> others, bool quick);
 
 // The titles of those that a contestant is compared to, its baseline first. hawser: raw sockets on its engine, else on epoll; then its

@@ -143,6 +143,7 @@ TEST(plan, has_somebody_to_compare_a_way_of_waiting_and_tasks_to) {
   EXPECT_EQ(who_can(workload::stream, wait_mode::block), (titles{"raw", "raw epoll", "hawser epoll", "hawser task epoll"}));
   EXPECT_EQ(who_can(workload::handover, wait_mode::block), (titles{"raw epoll", "hawser epoll"}));
   EXPECT_EQ(who_can(workload::handover, wait_mode::spin), titles{}) << "nobody sleeps";
+  EXPECT_EQ(who_can(workload::connect, wait_mode::spin), (titles{"raw", "hawser epoll", "hawser after epoll"}));
   EXPECT_EQ(who_can(workload::open, wait_mode::spin), (titles{"raw", "raw epoll", "hawser epoll", "hawser one epoll"}));
 }
 
