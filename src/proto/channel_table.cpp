@@ -87,9 +87,11 @@ void channel_range::vacate(std::uint32_t slot) noexcept {
   page& at = *pages_[number];
   const std::uint32_t bit = 1u << (slot % page_slots);
   HAWSER_EXPECTS((at.busy & bit) != 0, "channel slot is free already");
+  const bool was_full = at.busy == page_full;
   at.busy &= ~bit;
   at.slots[slot % page_slots] = channel{};
   --busy_count_;
+  if (!was_full) return;
   open_pages_[number / word_bits] |= std::uint64_t{1} << (number % word_bits);
   open_words_[number / word_bits / word_bits] |= std::uint64_t{1} << (number / word_bits % word_bits);
 }
@@ -144,6 +146,7 @@ channel* channel_table::open_own() {
   channel& fresh = own_.occupy(slot);
   fresh.id = id_of(own_, slot);
   fresh.state = channel_state::free_own;
+  recent_ = &fresh;
   return &fresh;
 }
 
@@ -154,11 +157,13 @@ channel* channel_table::open_peers(channel_id id) {
   channel& fresh = peers_.occupy(slot);
   fresh.id = id;
   fresh.state = channel_state::free_peer;
+  recent_ = &fresh;
   return &fresh;
 }
 
 void channel_table::close(channel& gone) noexcept {
   HAWSER_EXPECTS(is_free(gone.state), "a channel was closed before its release");
+  if (recent_ == &gone) recent_ = &plain_;
   (is_own_id(gone.id) ? own_ : peers_).vacate((gone.id >> 1) - 1);
 }
 

@@ -147,7 +147,10 @@ class channel_table {
   // A busy channel, or nullptr (0 is nobody's; free_state() tells whose range a free id is in).
   channel* find(channel_id id) noexcept {
     if (id <= message_channel) return id == message_channel ? &plain_ : nullptr;
-    return (is_own_id(id) ? own_ : peers_).find((id >> 1) - 1);
+    if (recent_->id == id) return recent_;
+    channel* const found = (is_own_id(id) ? own_ : peers_).find((id >> 1) - 1);
+    if (found) recent_ = found;
+    return found;
   }
   const channel* find(channel_id id) const noexcept { return const_cast<channel_table*>(this)->find(id); }
   bool is_own_id(channel_id id) const noexcept { return (id & 1) == own_parity_; }
@@ -198,8 +201,9 @@ class channel_table {
   channel_range own_;
   channel_range peers_;
   std::uint32_t own_max_;
-  std::uint32_t peers_max_;
-  channel_id own_parity_;
+  std::uint32_t peers_max_ : 31;
+  channel_id own_parity_ : 1;
+  channel* recent_ = &plain_;            // a busy one: who is asked for is mostly asked for again
 };
 
 }  // namespace hawser::inline v0::proto

@@ -56,9 +56,9 @@ inline constexpr std::uint16_t alias_end = 64;           // its word takes one b
 inline bool fits(const open_block& block) noexcept {
   return block.alias != 0 && block.alias < alias_end && !block.deadline_ms && block.urgency == urgency_default && block.meta.empty();
 }
-inline void put(std::byte* to, const open_block& block) noexcept {
-  to[0] = static_cast<std::byte>((static_cast<unsigned>(block.kind) & 0x0f) | first_bits);
-  to[1] = static_cast<std::byte>(block.alias << 1);
+inline void put(std::byte* to, channel_kind kind, std::uint16_t alias) noexcept {
+  to[0] = static_cast<std::byte>((static_cast<unsigned>(kind) & 0x0f) | first_bits);
+  to[1] = static_cast<std::byte>(alias << 1);
 }
 // The alias; 0: not this form, or not an alias.
 inline std::uint16_t alias_in(byte_view payload) noexcept {

@@ -167,6 +167,8 @@ class HAWSER_API connection {
   // `end` counts only when everything was taken.
   result<std::size_t> write(channel_id channel, byte_view bytes, end_mark end = end_mark::open);
   result<std::size_t> write(channel_id channel, const chunk& bytes, end_mark end = end_mark::open);
+  // How many bytes were framed at once, because nothing is in the way. 0: nothing was done, and write() says why.
+  std::size_t write_at_once(channel_id channel, byte_view bytes);
   result<> write_head(channel_id channel, byte_view tlvs);         // status, headers, trailers; at most 2
   result<> finish(channel_id channel);                             // FIN after what is queued
   void reset(channel_id channel, std::uint32_t code, std::string_view reason = {});   // gives it up at once, both directions

@@ -10,6 +10,13 @@
 
 namespace hawser::inline v0::proto {
 
+namespace {
+
+// With an OPEN of two bytes: what is larger is bulk, and thinks of who waits beside it.
+constexpr std::size_t plain_first_bytes_max = mux::small_send_bytes - header_bytes_max - plain_block::size;
+
+}  // namespace
+
 result<channel_id> connection::open(instant now, const open_options& options, byte_view first, end_mark end) {
   parts_->now = std::max(parts_->now, now);
   return parts_->open(options, first, end);
@@ -36,13 +43,44 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
   const bool messages = kind_has_messages(options.kind);
   if (messages && first.size() > peer_message_bytes_max) return failure(hello_here ? errc::message_too_big : errc::would_block);
 
+  const std::uint16_t alias = options.operation.empty() ? std::uint16_t{0} : aliases_out.newest(options.operation);
+  // Nearly every request: two bytes of block, and all of the body behind them, for which there is room.
+  if (alias != 0 && alias < plain_block::alias_end && !options.deadline && options.urgency == urgency_default && options.meta.empty() && !messages &&
+      !first.empty() && first.size() < plain_first_bytes_max && first.size() + plain_block::size <= frame_bytes_max) {
+    const auto length = static_cast<std::uint32_t>(plain_block::size + first.size());
+    const std::uint32_t cost = cost_of_open(static_cast<std::uint32_t>(first.size()));
+    const bool at_once = !queue.has_ready() && peer_channel_credit >= cost && queue.credit.covers(cost) && out.has_slots() &&
+                         out.committed_bytes() + header_bytes_max + length < with.committed_bytes_max;
+    if (channel* const made = at_once ? table.open_own() : nullptr) {
+      channel& of = *made;
+      of.kind = options.kind;
+      of.user = options.user;
+      of.in = recv_credit(with.announced.channel_credit);
+      of.out = send_credit(peer_channel_credit - cost);
+      advance(of, channel_input::send_open);
+      ++opens_sent;
+      std::byte* const at = out.reserve(header_bytes_max + length);
+      const std::size_t head = put_header(at, frame_type::open, end == end_mark::end ? frame_flag::fin : frame_flag::none, of.id, length);
+      plain_block::put(at + head, options.kind, alias);
+      std::memcpy(at + head + plain_block::size, first.data(), first.size());
+      of.last_frame_at = out.end();
+      of.open_number = ++queue.opens_committed;
+      out.wrote(head + length);
+      queue.credit.spend(cost);
+      queue.note_sent(of.id, length);
+      meter.frames_sent(1);
+      if (end == end_mark::end) advance(of, channel_input::send_fin);
+      return of.id;
+    }
+  }
+
   open_block block;
   block.kind = options.kind;
   block.urgency = options.urgency;
   block.operation = options.operation;
   if (options.deadline) block.deadline_ms = deadline_to_wire(*options.deadline);
   block.meta = options.meta;
-  block.alias = options.operation.empty() ? std::uint16_t{0} : aliases_out.newest(options.operation);
+  block.alias = alias;
   const bool plain = plain_block::fits(block);
   // At most: it may turn out that an alias does, or that one is to be assigned.
   std::size_t block_size = plain ? plain_block::size : open_block_size(block) + 2;
@@ -81,7 +119,7 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
   std::byte* at = at_once ? out.reserve(header_bytes_max + length) : queue.reserve(of, header_bytes_max + length);
   const bool ends = at_once && end == end_mark::end && with_open == first.size();
   const std::size_t head = put_header(at, frame_type::open, ends ? frame_flag::fin : frame_flag::none, of.id, length);
-  if (plain) plain_block::put(at + head, block);
+  if (plain) plain_block::put(at + head, block.kind, block.alias);
   else put_open_block(at + head, block);
   if (with_open != 0) std::memcpy(at + head + block_size, first.data(), with_open);
   if (at_once) {
@@ -111,6 +149,34 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
   if (ends) advance(of, channel_input::send_fin);
   else if (end == end_mark::end) (void)finish(of);
   return id;
+}
+
+std::size_t connection::write_at_once(channel_id id, byte_view bytes) {
+  constexpr std::uint32_t not_now = channel_flag::reset_sent | channel_flag::reset_received | channel_flag::reset_due |
+                                    channel_flag::stop_received | channel_flag::fin_due;
+  parts& p = *parts_;
+  channel* const to = p.table.find(id);
+  if (!to || to->queue || to->has(not_now) || !can_send(to->state) || kind_has_messages(to->kind) || p.over || !p.greeted) return 0;
+  // Who writes piece by piece lengthens a frame that is the newest of all: what write_now() does, where nothing needs to be thought over.
+  const std::size_t size = bytes.size();
+  std::byte* const at = p.out.amend(to->last_frame_at);
+  if (at && size < mux::small_send_bytes) {
+    const auto word = load_le<std::uint32_t>(at);
+    const std::uint32_t length = word >> 20;
+    const auto added = static_cast<std::uint32_t>(size);
+    const std::uint32_t longest = std::min(p.frame_bytes_max, short_field_max);
+    if ((word & 0xff) == static_cast<std::uint32_t>(frame_type::data) && to->last_frame_at + short_header_bytes + length == p.out.end() &&
+        length != 0 && length + added <= longest && p.out.open_room() >= size && p.may_send_now(*to, added, size)) {
+      store_le<std::uint32_t>(at, word + (added << 20));
+      std::memcpy(at + short_header_bytes + length, bytes.data(), size);
+      p.out.wrote(size);
+      to->out.spend(added);
+      p.queue.credit.spend(added);
+      p.queue.note_sent(to->id, size);
+      return size;
+    }
+  }
+  return p.write_now(*to, bytes);
 }
 
 // This side gives the channel up: nothing of it is sent or reported any more.
@@ -183,6 +249,20 @@ bool connection::conclude(channel_id id) {
 bool connection::parts::conclude(channel& of) {
   constexpr std::uint32_t not_plain = channel_flag::reset_sent | channel_flag::reset_due | channel_flag::stop_received | channel_flag::fin_due |
                                       channel_flag::more_sent;
+  // A request whose answer still lies in the outbox: two bits of its frame and the slot are all that is left.
+  constexpr auto examined = std::byte{0x0f | frame_flag::more | frame_flag::fin | frame_flag::rel};
+  if (of.state == channel_state::peer_received && of.flags == 0 && !of.queue && !of.incoming && !kind_has_messages(of.kind) &&
+      !wants_connection_writable && has_room_for_end()) {
+    if (std::byte* const at = out.amend(of.last_frame_at); at && (*at & examined) == std::byte{static_cast<std::uint8_t>(frame_type::data)}) {
+      advance(of, channel_input::work_ended);
+      const bool carries = (advance(of, channel_input::send_fin).effects & channel_effect::carry_release) != 0;
+      *at |= std::byte{static_cast<std::uint8_t>(frame_flag::fin | (carries ? frame_flag::rel : frame_flag::none))};
+      meter.open_completed();
+      widened[0] -= std::min(widened[0], of.in.window() - with.announced.channel_credit);
+      table.close(of);
+      return true;
+    }
+  }
   if (of.state == channel_state::peer_received && !of.queue && !of.has(not_plain) && has_room_for_end()) {
     advance(of, channel_input::work_ended);
     frame_fin(of);
