@@ -13,11 +13,6 @@
 namespace hawser::inline v0 {
 namespace {
 
-detail::channel_state* present(detail::channel_state* state) {
-  HAWSER_EXPECTS(state != nullptr, "an empty channel");
-  return state;
-}
-
 struct header header_of(const proto::header_item& item) noexcept { return {item.key, as_text(item.value)}; }
 
 std::string_view find_header(byte_view tlvs, std::string_view key) noexcept {
@@ -27,42 +22,34 @@ std::string_view find_header(byte_view tlvs, std::string_view key) noexcept {
 
 }  // namespace
 
-channel::channel(channel&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
 channel& channel::operator=(channel&& other) noexcept {
   if (this != &other) {
     if (detail::channel_state* old = std::exchange(state_, std::exchange(other.state_, nullptr))) old->drop_handle();
   }
   return *this;
 }
-channel::~channel() {
-  if (detail::channel_state* old = std::exchange(state_, nullptr)) old->drop_handle();
-}
+void channel::give_up() noexcept { std::exchange(state_, nullptr)->drop_handle(); }
 
 connection channel::with() const noexcept { return detail::peer_connection::handle(state_ ? state_->with() : nullptr); }
 std::string_view channel::operation() const noexcept { return state_ ? state_->operation() : std::string_view(); }
 
-channel::read_operation channel::read() { return {present(state_), read_operation::mode::some, 0}; }
-channel::read_operation channel::read_at_least(std::size_t count) { return {present(state_), read_operation::mode::at_least, count}; }
-channel::read_operation channel::read_all(std::size_t bytes_max) { return {present(state_), read_operation::mode::all, bytes_max}; }
 byte_view channel::peek() const noexcept { return state_ ? state_->peek() : byte_view(); }
-void channel::consume(std::size_t count) { present(state_)->consume(count); }
+void channel::consume(std::size_t count) { present()->consume(count); }
 std::size_t channel::available() const noexcept { return state_ ? state_->available() : 0; }
 bool channel::ended() const noexcept { return !state_ || state_->ended(); }
 
-channel::write_operation channel::write(byte_view bytes) { return {present(state_), bytes}; }
-channel::write_operation channel::write(chunk bytes) { return {present(state_), std::move(bytes)}; }
-result<std::size_t> channel::try_write(byte_view bytes) { return present(state_)->write_some(bytes); }
-void channel::finish() { present(state_)->finish(); }
+result<std::size_t> channel::try_write(byte_view bytes) { return present()->write_some(bytes); }
+void channel::finish() { present()->finish(); }
 
-void channel::stop_reading(errc reason) { present(state_)->stop_reading(make_error_code(reason)); }
-void channel::reset(errc reason) { present(state_)->reset(make_error_code(reason), {}); }
+void channel::stop_reading(errc reason) { present()->stop_reading(make_error_code(reason)); }
+void channel::reset(errc reason) { present()->reset(make_error_code(reason), {}); }
 void channel::reset(std::uint32_t application_code, std::string_view text) {
-  present(state_)->reset(make_application_error(application_code), text);
+  present()->reset(make_application_error(application_code), text);
 }
 std::error_code channel::error() const noexcept { return state_ ? state_->error() : std::error_code(); }
 
-void channel::set_user_state(std::shared_ptr<void> state) { present(state_)->user_state() = std::move(state); }
-void* channel::user_pointer() const noexcept { return state_ ? state_->user_state().get() : nullptr; }
+void channel::set_user_state(std::shared_ptr<void> state) { present()->set_user_state(std::move(state)); }
+void* channel::user_pointer() const noexcept { return state_ ? state_->user_state() : nullptr; }
 
 // ---- request ----
 
@@ -91,7 +78,7 @@ struct header request::header_at(std::size_t index) const noexcept {
   return {};
 }
 
-result<> request::respond_headers(std::span<const struct header> headers) { return present(state_)->respond_headers(headers); }
+result<> request::respond_headers(std::span<const struct header> headers) { return present()->respond_headers(headers); }
 
 // ---- outgoing_request ----
 
@@ -100,46 +87,26 @@ result<> outgoing_request::start() {
   return state_->start();
 }
 bool outgoing_request::started() const noexcept { return state_ && state_->started(); }
-channel::headers_operation outgoing_request::headers() { return headers_operation(present(state_)); }
+channel::headers_operation outgoing_request::headers() { return headers_operation(present()); }
 std::string_view outgoing_request::answer_header(std::string_view key) const noexcept {
   return state_ ? find_header(state_->head(), key) : std::string_view();
 }
 
 // ---- the operations ----
 
-channel::read_operation::~read_operation() {
-  if (state_) state_->take_back(*this);
-}
-bool channel::read_operation::await_ready() {
-  if (!state_->attempt(*this)) return false;
-  done_ = true;
-  if (!may_complete_at_once(state_->on())) return false;
-  state_ = nullptr;
-  return true;
-}
+void channel::read_operation::take_back() noexcept { state_->take_back(*this); }
 void channel::read_operation::await_suspend(std::coroutine_handle<> waiter) {
   if (!done_) return state_->wait(*this, waiter);
   waiter_.suspend(waiter);
   waiter_.resume_next_turn(std::exchange(state_, nullptr)->on());
 }
-result<chunk> channel::read_operation::await_resume() { return std::move(outcome_); }
 
-channel::write_operation::~write_operation() {
-  if (state_) state_->take_back(*this);
-}
-bool channel::write_operation::await_ready() {
-  if (!state_->attempt(*this)) return false;
-  done_ = true;
-  if (!may_complete_at_once(state_->on())) return false;
-  state_ = nullptr;
-  return true;
-}
+void channel::write_operation::take_back() noexcept { state_->take_back(*this); }
 void channel::write_operation::await_suspend(std::coroutine_handle<> waiter) {
   if (!done_) return state_->wait(*this, waiter);
   waiter_.suspend(waiter);
   waiter_.resume_next_turn(std::exchange(state_, nullptr)->on());
 }
-result<> channel::write_operation::await_resume() { return outcome_; }
 
 channel::headers_operation::~headers_operation() {
   if (state_) state_->take_back(*this);

@@ -2,9 +2,27 @@
 #include "peer/channel_state.hpp"
 #include "peer/connection_state.hpp"
 
+#include <memory>
+#include <new>
 #include <utility>
 
-namespace hawser::inline v0::detail {
+namespace hawser::inline v0 {
+
+bool channel::read_operation::await_ready() {
+  if (!state_->attempt(*this)) return false;
+  done_ = true;
+  if (!state_->may_go_on()) return false;
+  state_ = nullptr;
+  return true;
+}
+
+namespace detail {
+namespace {
+
+// Makes the chunk where it is wanted: an outcome that nothing was put into yet.
+void keep_in(result<chunk>& empty, buffer_pool& pool, byte_view bytes) { ::new (static_cast<void*>(std::addressof(*empty))) chunk(pool.keep(bytes)); }
+
+}  // namespace
 
 void channel_state::give_back(std::size_t cost) {
   if (cost == 0 || !with_) return;
@@ -21,11 +39,11 @@ void channel_state::discard_received() {
 }
 
 // What came in one piece with the request.
-void channel_state::take_first(const proto::event& first) {
+void channel_state::take_first(byte_view bytes, std::uint32_t cost, bool last) {
   head_here_ = true;
-  fresh_ = first.bytes;
-  fresh_cost_ = first.cost;
-  if (first.last) end_of_receiving();
+  fresh_ = bytes;
+  fresh_cost_ = cost;
+  if (last) end_of_receiving();
   if (fresh_.empty()) put_away_fresh();      // an empty message
 }
 
@@ -45,28 +63,30 @@ void channel_state::on_bytes(byte_view bytes, std::uint32_t cost, bool whole_mes
     give_back(cost);
     return last ? on_finished() : void();
   }
+  if (last && call_ && !has_gathered() && bytes.size() <= call_->answer_bytes_max_) {
+    give_back(cost);
+    end_of_receiving();
+    keep_in(call_->outcome_, loop_->buffers(), bytes);
+    return resume_caller();
+  }
   const ref<channel_state> self(this);
   head_here_ = true;      // or it never comes: headers stand before the first byte
   if (call_) {
     give_back(cost);
-    if (last && gathered_.empty() && bytes.size() <= call_->answer_bytes_max_) {
-      end_of_receiving();
-      call_->outcome_ = loop_->buffers().keep(bytes);
-      return resume_caller();
-    }
-    append_growing(gathered_, loop_->buffers(), bytes);
-    if (gathered_.size() <= call_->answer_bytes_max_) return last ? on_finished() : void();
+    chunk& gathered = need_extras().gathered;
+    append_growing(gathered, loop_->buffers(), bytes);
+    if (gathered.size() <= call_->answer_bytes_max_) return last ? on_finished() : void();
     with_->wire()->reset(id_, static_cast<std::uint32_t>(errc::cancelled));
     settle(outcome::failed);
     begin_ending(make_error_code(errc::message_too_big));
-    gathered_ = {};
+    gathered = {};
     return complete_call(failure(errc::message_too_big));
   }
   using mode = channel::read_operation::mode;
   if (reader_ && received_.empty() && reader_->how_ != mode::at_least) {
     channel::read_operation& op = *reader_;
     give_back(cost);
-    if (op.how_ == mode::some) op.outcome_ = loop_->buffers().keep(bytes);
+    if (op.how_ == mode::some) keep_in(op.outcome_, loop_->buffers(), bytes);
     else fill(op, bytes);
     if (last) end_of_receiving();
     if (op.how_ == mode::some || !op.outcome_) {
@@ -91,7 +111,7 @@ void channel_state::on_message(byte_view message, std::uint32_t cost) {
     return on_bytes(message, cost, true, false);
   head_here_ = true;
   with_->wire()->consume(id_, cost);
-  op->outcome_ = loop_->buffers().keep(message);
+  keep_in(op->outcome_, loop_->buffers(), message);
   reader_ = nullptr;
   op->state_ = nullptr;
   op->waiter_.resume_now();      // nothing of this may be there any more
@@ -108,14 +128,14 @@ void channel_state::on_head(byte_view tlvs) {
   // status of either says nothing that the way in which the answer ends does not.
   if (head_here_ || incoming_) return;
   head_here_ = true;
-  head_ = loop_->buffers().copy(tlvs);
+  need_extras().head = loop_->buffers().copy(tlvs);
   if (header_reader_) wake_now();
 }
 
 void channel_state::on_finished() {
   const ref<channel_state> self(this);
   end_of_receiving();
-  if (call_) return complete_call(std::move(gathered_));
+  if (call_) return complete_call(extras_ ? std::move(extras_->gathered) : chunk());
   if (header_reader_ || reader_) wake_now();
 }
 
@@ -134,14 +154,15 @@ void channel_state::fill(channel::read_operation& op, byte_view bytes) {
 bool channel_state::attempt(channel::read_operation& op) {
   using mode = channel::read_operation::mode;
   HAWSER_EXPECTS(!reader_ || reader_ == &op, "a channel has one reader at a time");
-  if (op.how_ != mode::some) put_away_fresh();
+  if (op.how_ == mode::some && !fresh_.empty()) {
+    keep_in(op.outcome_, loop_->buffers(), fresh_);
+    fresh_ = {};
+    give_back(std::exchange(fresh_cost_, 0));
+    return true;
+  }
+  put_away_fresh();
   switch (op.how_) {
     case mode::some:
-      if (!fresh_.empty()) {
-        op.outcome_ = loop_->buffers().keep(std::exchange(fresh_, {}));
-        give_back(std::exchange(fresh_cost_, 0));
-        return true;
-      }
       if (received_.empty()) break;
       {
         chunk_queue::taken next = received_.take_front();
@@ -237,4 +258,5 @@ void channel_state::stop_reading(std::error_code reason) {
   }
 }
 
-}  // namespace hawser::inline v0::detail
+}  // namespace detail
+}  // namespace hawser::inline v0

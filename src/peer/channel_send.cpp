@@ -6,7 +6,22 @@
 #include <algorithm>
 #include <utility>
 
-namespace hawser::inline v0::detail {
+namespace hawser::inline v0 {
+
+bool channel::write_operation::await_ready() {
+  if (!state_->attempt(*this)) return false;
+  done_ = true;
+  if (!state_->may_go_on()) return false;
+  state_ = nullptr;
+  return true;
+}
+
+namespace detail {
+namespace {
+
+constexpr std::size_t copied_bytes_max = 4096;      // of an owned chunk: a larger one may rather be shared
+
+}  // namespace
 
 std::size_t channel_state::watermark() const noexcept {
   const peer_core* core = with_ ? with_->core() : nullptr;
@@ -18,9 +33,9 @@ std::size_t channel_state::watermark() const noexcept {
 bool channel_state::flush_unsent() {
   if (!attached_) return false;
   proto::connection* wire = with_->wire();
-  while (!unsent_.empty() || !body_.empty()) {
+  while (has_unsent() || !body_.empty()) {
     const bool from_body = !body_.empty();
-    const byte_view rest = from_body ? body_ : unsent_.view();
+    const byte_view rest = from_body ? body_ : extras_->unsent.view();
     const auto mark = fin_owed_ && !writer_ ? proto::end_mark::end : proto::end_mark::open;
     const result<std::size_t> taken = wire->write(id_, rest, mark);
     if (!taken) {
@@ -30,9 +45,9 @@ bool channel_state::flush_unsent() {
     wrote_ = true;
     if (*taken == rest.size() && mark == proto::end_mark::end) fin_owed_ = false;
     if (from_body) body_ = body_.subspan(*taken);
-    else unsent_.drop_front(*taken);
+    else extras_->unsent.drop_front(*taken);
   }
-  unsent_ = {};
+  if (extras_) extras_->unsent = {};
   if (fin_owed_ && !writer_) {
     fin_owed_ = false;
     static_cast<void>(wire->finish(id_));
@@ -47,14 +62,15 @@ std::error_code channel_state::write_or_keep(byte_view bytes, const chunk* whole
   if (!attached_) {
     // Only a request that is being prepared keeps bytes. One that waits for a slot is bounded by what it brought along.
     if (started_ || is_message_kind()) return make_error_code(errc::would_block);
-    const std::size_t room = watermark() - std::min(watermark(), unsent_.size());
+    chunk& unsent = need_extras().unsent;
+    const std::size_t room = watermark() - std::min(watermark(), unsent.size());
     const std::size_t count = std::min(room, bytes.size());
     if (count == 0 && !bytes.empty()) return make_error_code(errc::would_block);
-    append_growing(unsent_, loop_->buffers(), bytes.first(count));
+    append_growing(unsent, loop_->buffers(), bytes.first(count));
     taken = count;
     return {};
   }
-  if ((!unsent_.empty() || !body_.empty()) && !flush_unsent()) return make_error_code(errc::would_block);
+  if ((has_unsent() || !body_.empty()) && !flush_unsent()) return make_error_code(errc::would_block);
   proto::connection* wire = with_->wire();
   if (is_message_kind()) {
     const result<> sent = whole ? wire->send(id_, *whole) : wire->send(id_, bytes);
@@ -94,6 +110,19 @@ bool channel_state::advance(channel::write_operation& op) {
 
 bool channel_state::attempt(channel::write_operation& op) {
   HAWSER_EXPECTS(!writer_, "a channel has one writer at a time");
+  // Mostly a few bytes of a stream that is open, with nothing before them.
+  if (attached_ && !is_message_kind() && op.owned_.size() <= copied_bytes_max && !send_done_ && !error_ && !stop_error_ && !has_unsent() &&
+      body_.empty()) {
+    const byte_view bytes = op.owned_.empty() ? op.bytes_ : op.owned_.view();
+    const std::size_t taken = with_->wire()->write_at_once(id_, bytes);
+    if (taken != 0) {
+      wrote_ = true;
+      with_->touch();
+      if (taken == bytes.size()) return true;
+      if (op.owned_.empty()) op.bytes_ = bytes.subspan(taken);
+      else op.owned_.drop_front(taken);
+    }
+  }
   if (send_done_ && !error_ && !stop_error_) {
     op.outcome_ = failure(errc::end_of_stream);
     return true;
@@ -149,8 +178,7 @@ void channel_state::on_stopped(std::error_code reason) {
   stop_error_ = reason;
   send_done_ = true;
   fin_owed_ = false;
-  unsent_ = {};
-  body_ = {};
+  drop_unsent();
   if (attached_ && !finished) static_cast<void>(with_->wire()->finish(id_));
   wake_now();
   abandon_work();
@@ -166,17 +194,21 @@ void channel_state::finish() {
   with_->changed();
 }
 
-// finish(), and the work has ended too.
-void channel_state::conclude() {
-  if (send_done_ || error_) return;
-  if (!attached_ || writer_ || !unsent_.empty()) return finish();
+bool channel_state::conclude() {
+  if (send_done_ || error_) return false;
+  if (!attached_ || writer_ || has_unsent()) {
+    finish();
+    return false;
+  }
   const proto::channel_id id = id_;
-  discard_received();
-  send_done_ = true;
+  if (!received_.empty() || fresh_cost_ != 0) discard_received();
+  send_done_ = dropped_ = true;
   settle(outcome::answered);
   detach();
   with_->wire()->conclude(id);
   with_->changed();
+  wake_later();
+  return true;
 }
 
 result<> channel_state::respond_headers(std::span<const struct header> headers) {
@@ -196,4 +228,5 @@ result<> channel_state::respond_headers(std::span<const struct header> headers) 
   return sent;
 }
 
-}  // namespace hawser::inline v0::detail
+}  // namespace detail
+}  // namespace hawser::inline v0

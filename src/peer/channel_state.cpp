@@ -11,27 +11,9 @@
 // How a channel begins and how it ends; channel_receive.cpp and channel_send.cpp have what lies between.
 
 namespace hawser::inline v0::detail {
-
 channel_state::channel_state(loop& on, peer_connection* with, proto::channel_kind kind) noexcept : loop_(&on), with_(with), kind_(kind) {}
 
-channel_state::channel_state(peer_connection& with, const proto::event& opened, std::string_view operation)
-    : loop_(&with.core()->home()), with_(&with), operation_(operation), began_(loop_->now()), id_(opened.channel), kind_(opened.open->kind),
-      urgency_(opened.open->urgency), incoming_(true), started_(true), attached_(true), head_here_(true) {
-  const proto::remote_open& what = *opened.open;
-  if (what.deadline) deadline_ = after(began_, *what.deadline);
-  if (operation.empty() && !what.operation.empty()) {
-    text_ = loop_->buffers().copy(as_bytes(what.operation));
-    operation_ = as_text(text_.view());
-  }
-  if (!what.meta.empty()) head_ = loop_->buffers().copy(what.meta);
-  with.wire()->set_user(id_, this);
-  with.channels().push_back(*this);
-}
-
-channel_state::~channel_state() {
-  // The credit of what was never read belongs to the connection's account by now.
-  if (const std::size_t cost = received_.clear() + fresh_cost_; cost > 0) give_back(cost);
-}
+channel_extras& channel_state::make_extras() { return *(extras_ = new channel_extras(*this)); }
 
 void channel_state::prepare(std::string_view operation, const call_options& options, name_is whose) {
   HAWSER_EXPECTS(operation.size() <= 255, "an operation's name has at most 255 bytes");
@@ -50,13 +32,14 @@ void channel_state::prepare(std::string_view operation, const call_options& opti
   if (!kept) {
     operation_ = operation;
   } else if (const std::size_t size = operation.size() + meta.size(); size > 0) {
-    text_ = loop_->buffers().allocate(size);
-    append_growing(text_, loop_->buffers(), as_bytes(operation));
-    append_growing(text_, loop_->buffers(), meta);
-    operation_ = as_text(text_.view().first(name_bytes_));
+    chunk& text = need_extras().text;
+    text = loop_->buffers().allocate(size);
+    append_growing(text, loop_->buffers(), as_bytes(operation));
+    append_growing(text, loop_->buffers(), meta);
+    operation_ = as_text(text.view().first(name_bytes_));
   }
   urgency_ = options.urgency;
-  if (options.deadline) deadline_after_ = std::max(*options.deadline, duration::zero());
+  if (options.deadline) need_extras().deadline_after = std::max(*options.deadline, duration::zero());
 }
 
 result<> channel_state::start() {
@@ -64,7 +47,7 @@ result<> channel_state::start() {
   if (error_) return failure(error_);
   if (!with_) return failure(errc::not_connected);
   const ref<channel_state> self(this);
-  if (deadline_after_ != duration::max()) deadline_ = after(loop_->now(), deadline_after_);
+  if (extras_ && extras_->deadline_after != duration::max()) deadline_ = after(loop_->now(), extras_->deadline_after);
   began_ = loop_->now();
   // Into the books first: the hook that is told of the request may end it, its connection and its peer.
   enter_books();
@@ -74,7 +57,7 @@ result<> channel_state::start() {
   }
   if (error_) return failure(error_);
   // A deadline that passes while the call still waits for a slot is nobody else's business yet.
-  if (!attached_ && deadline_ != never) loop_->arm(*this, deadline_);
+  if (!attached_ && deadline_ != never) loop_->arm(need_extras(), deadline_);
   if (!writer_ || !attached_) return {};
   if (!advance(*writer_)) {
     with_->blocked_writers().push_back(*this);
@@ -111,11 +94,11 @@ result<bool> channel_state::try_open() {
   options.kind = kind_;
   options.operation = operation_;
   options.urgency = urgency_;
-  options.meta = text_.view().subspan(name_bytes_);
+  if (extras_) options.meta = extras_->text.view().subspan(name_bytes_);
   options.user = this;
   if (deadline_ != never) options.deadline = std::max(deadline_ - loop_->now(), duration::zero());
   const bool from_body = !body_.empty();
-  byte_view first = from_body ? body_ : unsent_.view();
+  byte_view first = from_body || !extras_ ? body_ : extras_->unsent.view();
   const bool whole = first.size() <= watermark();
   if (!whole) first = first.first(watermark());
   const auto mark = fin_owed_ && whole && !writer_ ? proto::end_mark::end : proto::end_mark::open;
@@ -127,11 +110,11 @@ result<bool> channel_state::try_open() {
   id_ = *id;
   attached_ = true;
   with_->channels().push_back(*this);
-  loop_->disarm(*this);
+  disarm_deadline();
   if (!first.empty()) wrote_ = true;
   if (from_body) body_ = body_.subspan(first.size());
-  else if (!unsent_.empty()) unsent_.drop_front(first.size());
-  if (unsent_.empty()) unsent_ = {};
+  else if (has_unsent()) extras_->unsent.drop_front(first.size());
+  if (extras_ && extras_->unsent.empty()) extras_->unsent = {};
   if (mark == proto::end_mark::end) fin_owed_ = false;
   else flush_unsent();
   with_->touch();
@@ -146,16 +129,16 @@ result<bool> channel_state::try_open() {
 }
 
 // The deadline of a call that still waits for a slot.
-void channel_state::on_timer() {
-  if (attached_) return;
-  const ref<channel_state> self(this);
-  if (with_) with_->forget_queued(*this);
-  fail_unopened(make_error_code(errc::deadline));
+void channel_extras::on_timer() {
+  if (of.attached_) return;
+  const ref<channel_state> self(&of);
+  if (of.with_) of.with_->forget_queued(of);
+  of.fail_unopened(make_error_code(errc::deadline));
 }
 
 void channel_state::fail_unopened(std::error_code reason) {
   const ref<channel_state> self(this);
-  loop_->disarm(*this);
+  disarm_deadline();
   settle(outcome_of(reason));
   begin_ending(reason);
   wake_now();
@@ -172,8 +155,7 @@ void channel_state::begin_ending(std::error_code reason) {
   error_ = reason;
   send_done_ = receive_done_ = true;
   fin_owed_ = false;
-  unsent_ = {};
-  body_ = {};
+  drop_unsent();
   // What arrived before a connection was lost can still be read; who gives a channel up wants none of it read.
   if (reason != errc::connection_lost) discard_received();
 }
@@ -194,8 +176,7 @@ void channel_state::on_reset(std::error_code reason) {
     stop_error_ = reason;
     send_done_ = true;
     fin_owed_ = false;
-    unsent_ = {};
-    body_ = {};
+    drop_unsent();
   } else {
     begin_ending(reason);
   }
@@ -203,17 +184,10 @@ void channel_state::on_reset(std::error_code reason) {
   abandon_work();
 }
 
-void channel_state::detach() noexcept {
-  attached_ = false;
-  id_ = 0;
-  channel_link::unlink();
-  waiting_link::unlink();
-}
-
 void channel_state::lose(std::error_code reason) {
   const ref<channel_state> self(this);
   const bool over = send_done_ && receive_done_ && !fin_owed_;
-  loop_->disarm(*this);
+  disarm_deadline();
   detach();
   if (over) return;
   if (incoming_) given_up_ = true;
@@ -230,7 +204,7 @@ void channel_state::reset(std::error_code reason, std::string_view text) {
     with_->changed();
   } else if (started_ && with_) {
     with_->forget_queued(*this);
-    loop_->disarm(*this);
+    disarm_deadline();
   }
   settle(incoming_ ? outcome::failed : outcome::cancelled);
   begin_ending(reason);
@@ -285,8 +259,7 @@ void channel_state::wake_now() {
   complete_reader_if_ready();
 }
 
-void channel_state::wake_later() {
-  if (!call_ && !header_reader_ && !writer_ && !reader_) return;
+void channel_state::wake_all_later() {
   const std::error_code reason = error_ ? error_ : make_error_code(errc::cancelled);
   if (call_) {
     call_operation* op = std::exchange(call_, nullptr);
@@ -315,8 +288,8 @@ void channel_state::wake_later() {
 
 // ---- calls ----
 
-result<> channel_state::begin_call(call_operation& op) {
-  body_ = op.body_;
+result<> channel_state::begin_call(call_operation& op, byte_view body) {
+  body_ = body;
   send_done_ = fin_owed_ = true;
   if (const result<> begun = start(); !begun) {
     body_ = {};

@@ -22,20 +22,38 @@ class peer_core;
 struct channel_link : list_hook {};    // among all channels of a connection
 struct waiting_link : list_hook {};    // among the calls that wait for a slot, or the writers that wait for the connection
 
+// What a plain request has nothing of, at either end. Made when it is needed.
+struct channel_extras final : pooled_frame, io::timer {
+  explicit channel_extras(channel_state& whole) noexcept : of(whole) {}
+  void on_timer() override;          // the deadline of a call that still waits for a slot
+  channel_state& of;
+  chunk text;                        // the operation's name and, behind it, the TLVs of the open block
+  chunk head;                        // TLVs that the other side sent: with its request, or before its answer
+  chunk unsent;                      // written before the channel was open
+  chunk gathered;                    // of a call: the answer so far
+  std::shared_ptr<void> user_state;
+  duration deadline_after = duration::max();
+  std::size_t charged = 0;           // by the queue of calls
+};
+
 // What stands behind a channel, a request or an outgoing request: both directions of one strand, its waiting operations, and its
 // place in the protocol core. The public handle owns it; the core knows it by the `user` pointer of the channel until it is
 // detached. Each operation completes once: with what arrived, or with the reason of the end.
 //
 // Coroutines are resumed inside `on_*` (called between two events of the core), where anything may be gone afterwards, and through
 // a job everywhere else.
-class channel_state : public counted<channel_state>, public channel_link, public waiting_link, public pooled_frame, private io::timer {
+class channel_state : public counted<channel_state>, public channel_link, public waiting_link, public pooled_frame {
  public:
   using pooled_frame::operator new;
   using pooled_frame::operator delete;
 
   // with: nullptr, nobody to talk to; start() says so.
   channel_state(loop& on, peer_connection* with, proto::channel_kind kind) noexcept;
-  virtual ~channel_state();
+  // The credit of what was never read belongs to the connection's account by now.
+  virtual ~channel_state() {
+    if (!received_.empty() || fresh_cost_ != 0) discard_received();
+    if (extras_) [[unlikely]] delete extras_;
+  }
 
   // -- made here
   // The operation's name is copied, or stays the caller's, who keeps it while this lives.
@@ -45,9 +63,9 @@ class channel_state : public counted<channel_state>, public channel_link, public
   bool started() const noexcept { return started_; }
   // Opens the channel with what is there. false: the other side has no slot free (or the connection no room).
   result<bool> try_open();
-  std::size_t held_bytes() const noexcept { return unsent_.size() + body_.size() + text_.size(); }
-  void charge(std::size_t bytes) noexcept { charged_ = bytes; }      // by the queue of calls
-  std::size_t charged() const noexcept { return charged_; }
+  std::size_t held_bytes() const noexcept { return body_.size() + (extras_ ? extras_->unsent.size() + extras_->text.size() : 0); }
+  void charge(std::size_t bytes) { need_extras().charged = bytes; }      // by the queue of calls
+  std::size_t charged() const noexcept { return extras_->charged; }
   void fail_unopened(std::error_code reason);
 
   // -- what the protocol core says
@@ -58,7 +76,12 @@ class channel_state : public counted<channel_state>, public channel_link, public
   void on_reset(std::error_code reason);
   void on_stopped(std::error_code reason);
   void on_writable();
-  void detach() noexcept;                              // the core has forgotten the channel
+  void detach() noexcept {                             // the core has forgotten the channel
+    attached_ = false;
+    id_ = 0;
+    channel_link::unlink();
+    waiting_link::unlink();
+  }
   void lose(std::error_code reason);                   // the peer is being destroyed: no user code runs in here
 
   // -- what the user does
@@ -72,11 +95,12 @@ class channel_state : public counted<channel_state>, public channel_link, public
   void take_back(channel::read_operation& op) noexcept;
   void take_back(channel::write_operation& op) noexcept;
   void take_back(channel::headers_operation& op) noexcept;
-  result<> begin_call(call_operation& op);
+  // body: the operation's. Here and in take_first() it comes in registers: its two words were stored one by one a moment ago, and reading them
+  // at once would wait until the stores have left the processor.
+  result<> begin_call(call_operation& op, byte_view body);
   void take_back(call_operation& op) noexcept;
   result<std::size_t> write_some(byte_view bytes);
   void finish();
-  void conclude();
   void reset(std::error_code reason, std::string_view text);
   void stop_reading(std::error_code reason);
   result<> respond_headers(std::span<const struct header> headers);
@@ -88,11 +112,14 @@ class channel_state : public counted<channel_state>, public channel_link, public
   std::error_code error() const noexcept { return error_; }
 
   loop& on() const noexcept { return *loop_; }
+  // may_complete_at_once() for an operation of this channel.
+  bool may_go_on() noexcept { return own_share_ != 0 ? own_share_-- != 0 : may_complete_at_once(*loop_); }
   peer_connection* with() const noexcept { return with_.get(); }
   std::string_view operation() const noexcept { return operation_; }
   std::optional<duration> time_left() const noexcept;
-  byte_view head() const noexcept { return head_.view(); }
-  std::shared_ptr<void>& user_state() noexcept { return user_state_; }
+  byte_view head() const noexcept { return extras_ ? extras_->head.view() : byte_view(); }
+  void* user_state() const noexcept { return extras_ ? extras_->user_state.get() : nullptr; }
+  void set_user_state(std::shared_ptr<void> state) { need_extras().user_state = std::move(state); }
   // What the operation ended with, for the books of the side that serves it.
   outcome how() const noexcept { return outcome_; }
   instant began() const noexcept { return began_; }
@@ -101,13 +128,26 @@ class channel_state : public counted<channel_state>, public channel_link, public
   // Opened by the other side. The operation's name stays where it is; without one it is copied from the event.
   channel_state(peer_connection& with, const proto::event& opened, std::string_view operation);
   virtual void abandon_work() noexcept {}              // nobody wants what is being done for it any more
-  void take_first(const proto::event& first);
+  // finish(), and the work has ended too. True: so has the channel, and the handle need not be dropped.
+  bool conclude();
+  void take_first(byte_view bytes, std::uint32_t cost, bool last);
   void put_away_fresh();
   void settle(outcome how);
   bool answering() const noexcept { return !send_done_ && !error_; }
 
  private:
-  void on_timer() override;
+  friend struct channel_extras;
+  channel_extras& need_extras() { return extras_ ? *extras_ : make_extras(); }
+  channel_extras& make_extras();
+  bool has_unsent() const noexcept { return extras_ && !extras_->unsent.empty(); }
+  bool has_gathered() const noexcept { return extras_ && !extras_->gathered.empty(); }
+  void drop_unsent() noexcept {
+    if (extras_) extras_->unsent = {};
+    body_ = {};
+  }
+  void disarm_deadline() noexcept {
+    if (extras_) loop_->disarm(*extras_);
+  }
   bool is_message_kind() const noexcept { return kind_ == proto::channel_kind::message; }
   std::size_t watermark() const noexcept;
   void give_back(std::size_t cost);
@@ -120,7 +160,10 @@ class channel_state : public counted<channel_state>, public channel_link, public
   void discard_received();
   void end_of_receiving();
   void begin_ending(std::error_code reason);
-  void wake_later();
+  void wake_later() {
+    if (call_ || header_reader_ || writer_ || reader_) wake_all_later();
+  }
+  void wake_all_later();
   void wake_now();
   void complete_call(result<chunk> with);
   void resume_caller();
@@ -129,25 +172,19 @@ class channel_state : public counted<channel_state>, public channel_link, public
   loop* loop_;
   ref<peer_connection> with_;
   std::string_view operation_;
-  chunk text_;                       // the operation's name and, behind it, the TLVs of the open block
-  chunk head_;                       // TLVs that the other side sent: with its request, or before its answer
   chunk_queue received_;
   byte_view fresh_;                  // what came with a request, until its handler first waits: still in the receive buffer
   std::uint32_t fresh_cost_ = 0;
-  chunk unsent_;                     // written before the channel was open
   byte_view body_;                   // of a call: what is still to be sent; the caller's memory
-  chunk gathered_;                   // of a call: the answer so far
   channel::read_operation* reader_ = nullptr;
   channel::write_operation* writer_ = nullptr;
   channel::headers_operation* header_reader_ = nullptr;
   call_operation* call_ = nullptr;
-  std::shared_ptr<void> user_state_;
+  channel_extras* extras_ = nullptr;
   std::error_code error_;            // why it ended early
   std::error_code stop_error_;       // why the other side wants no more
-  duration deadline_after_ = duration::max();
   instant deadline_ = never;
   instant began_{};
-  std::size_t charged_ = 0;
   proto::channel_id id_ = 0;
   std::uint16_t name_bytes_ = 0;
   proto::channel_kind kind_;
@@ -165,11 +202,14 @@ class channel_state : public counted<channel_state>, public channel_link, public
   bool wrote_ = false;
   bool head_here_ = false;
   bool counted_call_ = false;    // among the calls of the peer
+  // Completions that a channel of the other side has beyond what all share in a turn: its OPEN was an event of the turn, and those are
+  // bounded already. So of a thousand that came together none is left half done to be taken up again when it has gone cold.
+  std::uint8_t own_share_ = 0;
   bool dropped_ = false;         // no handle any more
 };
 
 // Runs the handler for a channel that the other side has opened.
-void serve(peer_connection& on, const proto::event& opened, operation_entry* entry, ref<handler_record> handler);
+void serve(peer_connection& on, const proto::event& opened, operation_entry* entry, const ref<handler_record>& handler);
 
 // Ends a handler's task: at once, or at its next suspension when it is what runs now.
 void drop_execution(execution& one) noexcept;

@@ -200,7 +200,7 @@ call_operation::~call_operation() {
 }
 
 bool call_operation::await_ready() {
-  if (const result<> begun = request_.state_->begin_call(*this); !begun) {
+  if (const result<> begun = request_.state_->begin_call(*this, body_); !begun) {
     outcome_ = failure(begun.error());
     return true;
   }

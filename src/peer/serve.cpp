@@ -11,6 +11,9 @@
 namespace hawser::inline v0::detail {
 namespace {
 
+// Of a channel that the other side opened, see channel_state::own_share_: a body read to its end, an answer, and one more.
+constexpr std::uint8_t completions_of_its_own = 4;
+
 bool runs_now(const execution& one) noexcept {
   for (const running* at = innermost; at; at = at->outer)
     if (at->root == &one) return true;
@@ -35,14 +38,29 @@ class sequel {
 
 }  // namespace
 
+channel_state::channel_state(peer_connection& with, const proto::event& opened, std::string_view operation)
+    : loop_(&with.core()->home()), with_(&with), operation_(operation), began_(loop_->now()), id_(opened.channel), kind_(opened.open->kind),
+      urgency_(opened.open->urgency), incoming_(true), started_(true), attached_(true), head_here_(true), own_share_(completions_of_its_own) {
+  const proto::remote_open& what = *opened.open;
+  if (what.deadline) deadline_ = after(began_, *what.deadline);
+  if (operation.empty() && !what.operation.empty()) {
+    chunk& text = need_extras().text;
+    text = loop_->buffers().copy(as_bytes(what.operation));
+    operation_ = as_text(text.view());
+  }
+  if (!what.meta.empty()) need_extras().head = loop_->buffers().copy(what.meta);
+  with.wire()->set_user(id_, this);
+  with.channels().push_back(*this);
+}
+
 // A channel that the other side opened, with the handler's task that serves it. Both are one piece of memory: most handlers end in the
 // turn in which they begin, and need no more than that and their own frame.
 class served_channel final : public channel_state {
  public:
-  served_channel(peer_connection& on, const proto::event& opened, operation_entry* entry, ref<handler_record> handler)
-      : channel_state(on, opened, entry ? std::string_view(entry->name) : std::string_view()), entry_(entry), handler_(std::move(handler)) {}
+  served_channel(peer_connection& on, const proto::event& opened, operation_entry* entry, const ref<handler_record>& handler)
+      : channel_state(on, opened, entry ? std::string_view(entry->name) : std::string_view()), entry_(entry), handler_(handler) {}
 
-  void begin(const proto::event* first);
+  void begin(peer_connection& on);
   void drop() noexcept;
 
  private:
@@ -53,9 +71,9 @@ class served_channel final : public channel_state {
   };
   static sequel when_done(served_channel* of);
   void abandon_work() noexcept override;
-  void start();
+  bool start();
   void end();
-  void returned();
+  bool returned();
   void close_books();
 
   operation_entry* entry_;
@@ -68,20 +86,19 @@ class served_channel final : public channel_state {
   part part_{*this};
 };
 
-void served_channel::begin(const proto::event* first) {
+void served_channel::begin(peer_connection& on) {
   retain();      // the handle's, which is request_
   retain();      // the task's, which may outlive its request
-  peer_core& core = *with()->core();
+  peer_core& core = *on.core();
   if (entry_) entry_->begin();
   core.runs().push_back(part_);
   core.run_began();
-  if (first) take_first(*first);
-  start();
-  if (first) put_away_fresh();
+  if (proto::event first; on.wire()->poll_first(first)) take_first(first.bytes, first.cost, first.last);
+  if (start()) put_away_fresh();
 }
 
-// To its first suspension, which is mostly its end.
-void served_channel::start() {
+// To its first suspension, which is mostly its end. False: this may be gone.
+bool served_channel::start() {
   running here{&part_, innermost};
   innermost = &here;
   try {
@@ -91,10 +108,17 @@ void served_channel::start() {
     thrown_ = std::current_exception();
   }
   innermost = here.outer;
-  if (!work_ || work_.done()) return end();
-  if (part_.doomed) return drop();
+  if (!work_ || work_.done()) {
+    end();
+    return false;
+  }
+  if (part_.doomed) {
+    drop();
+    return false;
+  }
   sequel_ = when_done(this).coroutine;
   work_.then(sequel_);
+  return true;
 }
 
 sequel served_channel::when_done(served_channel* of) {
@@ -114,12 +138,16 @@ void served_channel::end() {
     }
     work_.reset();
   }
-  if (request_) returned();
+  if (request_ && returned()) {
+    request_.state_ = nullptr;
+    release();
+  }
   close_books();
   release();
 }
 
-void served_channel::returned() {
+// True: the handle is given up with it.
+bool served_channel::returned() {
   if (!thrown_) return conclude();
   if (peer_core* core = with()->core()) {
     try {
@@ -133,6 +161,7 @@ void served_channel::returned() {
   }
   if (answering()) reset(make_error_code(errc::operation_failed), {});
   else if (how() == outcome::none) settle(outcome::failed);
+  return false;
 }
 
 // The task goes as it stands, and the request with it. Nothing when it has ended.
@@ -157,10 +186,8 @@ void served_channel::abandon_work() noexcept {
   if (working_ && handler_->options.cancel == operation_options::on_cancel::drop) drop_execution(part_);
 }
 
-void serve(peer_connection& on, const proto::event& opened, operation_entry* entry, ref<handler_record> handler) {
-  const ref<served_channel> made(new served_channel(on, opened, entry, std::move(handler)));
-  proto::event first;
-  made->begin(on.wire()->poll_first(first) ? &first : nullptr);
+void serve(peer_connection& on, const proto::event& opened, operation_entry* entry, const ref<handler_record>& handler) {
+  (new served_channel(on, opened, entry, handler))->begin(on);
 }
 
 void drop_execution(execution& one) noexcept {

@@ -3,6 +3,7 @@
 
 #include <hawser/async/wait.hpp>
 #include <hawser/base/buffer.hpp>
+#include <hawser/base/contract.hpp>
 #include <hawser/base/error.hpp>
 #include <hawser/base/export.hpp>
 #include <hawser/base/time.hpp>
@@ -14,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 namespace hawser::inline v0 {
 
@@ -44,9 +46,11 @@ class HAWSER_API channel {
   class headers_operation;
 
   channel() noexcept = default;
-  channel(channel&& other) noexcept;
+  channel(channel&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
   channel& operator=(channel&& other) noexcept;
-  ~channel();
+  ~channel() {
+    if (state_) give_up();
+  }
 
   explicit operator bool() const noexcept { return state_ != nullptr; }
   connection with() const noexcept;                    // the peer at the other end
@@ -88,6 +92,11 @@ class HAWSER_API channel {
   friend class detail::channel_state;
   explicit channel(detail::channel_state* state) noexcept : state_(state) {}
   void* user_pointer() const noexcept;
+  detail::channel_state* present() const {
+    HAWSER_EXPECTS(state_ != nullptr, "an empty channel");
+    return state_;
+  }
+  void give_up() noexcept;
   detail::channel_state* state_ = nullptr;
 };
 
@@ -140,13 +149,16 @@ class [[nodiscard]] HAWSER_API channel::read_operation {
   enum class mode : std::uint8_t { some, at_least, all };
   read_operation(detail::channel_state* state, mode how, std::size_t count) noexcept : state_(state), count_(count), how_(how) {}
   read_operation(const read_operation&) = delete;
-  ~read_operation();
+  ~read_operation() {
+    if (state_) take_back();
+  }
   bool await_ready();
   void await_suspend(std::coroutine_handle<> waiter);
-  result<chunk> await_resume();
+  result<chunk> await_resume() { return std::move(outcome_); }
 
  private:
   friend class detail::channel_state;
+  void take_back() noexcept;
   detail::channel_state* state_;      // nullptr once completed
   detail::suspended waiter_;
   std::size_t count_;
@@ -161,13 +173,16 @@ class [[nodiscard]] HAWSER_API channel::write_operation {
   write_operation(detail::channel_state* state, byte_view bytes) noexcept : state_(state), bytes_(bytes) {}
   write_operation(detail::channel_state* state, chunk bytes) noexcept : state_(state), owned_(std::move(bytes)) {}
   write_operation(const write_operation&) = delete;
-  ~write_operation();
+  ~write_operation() {
+    if (state_) take_back();
+  }
   bool await_ready();
   void await_suspend(std::coroutine_handle<> waiter);
-  result<> await_resume();
+  result<> await_resume() { return outcome_; }
 
  private:
   friend class detail::channel_state;
+  void take_back() noexcept;
   detail::channel_state* state_;      // nullptr once completed
   detail::suspended waiter_;
   byte_view bytes_;
@@ -176,6 +191,11 @@ class [[nodiscard]] HAWSER_API channel::write_operation {
   result<> outcome_;
 };
 
+inline channel::read_operation channel::read() { return {present(), read_operation::mode::some, 0}; }
+inline channel::read_operation channel::read_at_least(std::size_t count) { return {present(), read_operation::mode::at_least, count}; }
+inline channel::read_operation channel::read_all(std::size_t bytes_max) { return {present(), read_operation::mode::all, bytes_max}; }
+inline channel::write_operation channel::write(byte_view bytes) { return {present(), bytes}; }
+inline channel::write_operation channel::write(chunk bytes) { return {present(), std::move(bytes)}; }
 inline channel::write_operation channel::write(std::string_view text) { return write(as_bytes(text)); }
 
 // Awaited at once: result<>; then answer_header() has them.
