@@ -288,7 +288,35 @@ void channel_state::wake_all_later() {
 
 // ---- calls ----
 
+// What start() and try_open() do, where nothing is in the way. False: nothing was done.
+bool channel_state::call_at_once(byte_view body) {
+  peer_connection* const with = with_.get();
+  if (!with || started_ || extras_ || error_ || !with->opens_at_once() || body.size() > watermark()) return false;
+  proto::open_options options;
+  options.kind = kind_;
+  options.operation = operation_;
+  options.urgency = urgency_;
+  options.user = this;
+  const result<proto::channel_id> id = with->wire()->open(loop_->now(), options, body, proto::end_mark::end);
+  if (!id) return false;
+  id_ = *id;
+  began_ = loop_->now();
+  started_ = attached_ = send_done_ = counted_call_ = true;
+  wrote_ = !body.empty();
+  call_statistics& books = with->core()->calls();
+  ++books.started;
+  ++books.running;
+  with->channels().push_back(*this);
+  with->count_request_sent();
+  with->touch();
+  return true;
+}
+
 result<> channel_state::begin_call(call_operation& op, byte_view body) {
+  if (call_at_once(body)) {
+    call_ = &op;
+    return {};
+  }
   body_ = body;
   send_done_ = fin_owed_ = true;
   if (const result<> begun = start(); !begun) {

@@ -59,6 +59,11 @@ class channel_state : public counted<channel_state>, public channel_link, public
   // The operation's name is copied, or stays the caller's, who keeps it while this lives.
   enum class name_is : std::uint8_t { ours, callers };
   void prepare(std::string_view operation, const call_options& options, name_is whose);
+  void prepare_plain(std::string_view operation, std::uint8_t urgency) {
+    HAWSER_EXPECTS(operation.size() <= 255, "an operation's name has at most 255 bytes");
+    operation_ = operation;
+    urgency_ = urgency;
+  }
   result<> start();
   bool started() const noexcept { return started_; }
   // Opens the channel with what is there. false: the other side has no slot free (or the connection no room).
@@ -165,6 +170,7 @@ class channel_state : public counted<channel_state>, public channel_link, public
   }
   void wake_all_later();
   void wake_now();
+  bool call_at_once(byte_view body);
   void complete_call(result<chunk> with);
   void resume_caller();
   bool complete_reader_if_ready();

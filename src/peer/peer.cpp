@@ -145,7 +145,8 @@ detail::channel_state* peer::make(const target& to, proto::channel_kind kind, st
 call_operation peer::call(const target& to, std::string_view operation, byte_view body, const call_options& options) {
   auto* state = new detail::channel_state(core_->home(), resolve(to), proto::channel_kind::request);
   state->retain();      // the handle's
-  state->prepare(operation, options, detail::channel_state::name_is::callers);
+  if (options.headers.empty() && !options.deadline) state->prepare_plain(operation, options.urgency);
+  else state->prepare(operation, options, detail::channel_state::name_is::callers);
   return {outgoing_request(state), body, options.answer_bytes_max};
 }
 

@@ -277,5 +277,32 @@ TEST_F(batch_of_messages, that_close_the_connection_half_way_send_all_that_was_s
   }
 }
 
+// A turn's share of completions is for those who go on for ever. Requests that are here as a whole, and are answered once, need none of
+// it: were some of a thousand that came together put off, each would be taken up again after all the others had been.
+TEST(many_requests, that_came_together_are_each_done_in_the_turn_in_which_they_began) {
+  loop on;
+  peer_options many;
+  many.wire.announced.channels_max = 1'000;
+  peer server(on, listening("server", many));
+  peer client(on, named("client"));
+  std::size_t answered = 0, put_off = 0;
+  server.on("echo", [&](request& rq) -> task<> {
+    const std::uint64_t began = on.turns();
+    co_await echo(rq);
+    ++answered;
+    put_off += on.turns() != began;
+  });
+  connection to = connect(client, server);
+  scope callers(on);
+  const auto call = [&]() -> task<> {
+    const auto answer = co_await client.call(to, "echo", as_bytes("a question"));
+    EXPECT_TRUE(succeeded(answer));
+  };
+  for (int i = 0; i < 900; ++i) callers.spawn(call());
+  ASSERT_TRUE(drive(on, [&] { return callers.count() == 0; }));
+  EXPECT_EQ(answered, 900u);
+  EXPECT_EQ(put_off, 0u);
+}
+
 }  // namespace
 }  // namespace hawser::peer_test
