@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
+#include <span>
 #include <string_view>
 
 // Hostile bytes against one connection. The first byte of the input chooses the role and how the rest is cut into reads and
@@ -27,6 +29,23 @@ struct application {
   instant now;
   bool closed = false;
 
+  struct some final : outlet {
+    explicit some(application& whose) : of(whose) {}
+    std::size_t try_send(std::span<const byte_view> pieces) override {
+      std::size_t all = 0;
+      for (const byte_view piece : pieces) {
+        demand(!piece.empty());
+        all += piece.size();
+      }
+      return of.choose(static_cast<unsigned>(all) + 1);
+    }
+    application& of;
+  };
+  void send_large() {
+    static const std::byte large[60'000] = {};
+    some now(*this);
+    (void)c.send(message_channel, large, now);
+  }
   unsigned choose(unsigned n) {
     choices = choices * 1664525u + 1013904223u;
     return (choices >> 16) % n;
@@ -39,7 +58,7 @@ struct application {
       case 3: choices & 1 ? c.work_done(e.channel) : c.conclude(e.channel); break;
       case 4: c.want(e.channel, 100'000); break;
       case 5: (void)c.open(now, {.kind = channel_kind::request, .operation = "fuzz"}, as_bytes("first"), end_mark::end); break;
-      case 6: (void)c.send(message_channel, as_bytes("answer")); break;
+      case 6: choices & 1 ? send_large() : (void)c.send(message_channel, as_bytes("answer")); break;
       default: break;
     }
   }
@@ -98,7 +117,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const byte_view part = rest.first(rest.size() < read_max ? rest.size() : read_max);
     rest = rest.subspan(part.size());
     app.now += std::chrono::milliseconds(app.choose(16) == 0 ? 10'000 : 1);
-    c.handle_bytes(app.now, part);
+    // Either way to receive, as the input chooses.
+    const std::span<std::byte> room = app.choose(2) == 0 ? c.poll_room() : std::span<std::byte>();
+    if (room.empty()) {
+      c.handle_bytes(app.now, part);
+    } else {
+      const std::size_t count = room.size() < part.size() ? room.size() : part.size();
+      std::memcpy(room.data(), part.data(), count);
+      c.handle_filled(app.now, count, part.subspan(count));
+      // A user's command may come before the events that the bytes lead to.
+      if (app.choose(4) == 0) c.reset(3 + 2 * app.choose(4), 6, "gone");
+    }
     app.drain();
     if (c.poll_timeout() <= app.now) c.handle_timeout(app.now);
     app.drain();

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 namespace hawser::inline v0 {
 
@@ -54,6 +55,9 @@ class HAWSER_API link final : private io::socket_events, private io::flushable, 
   // The protocol is asked now, and what it gives is handed to the system, if nothing is on its way and there are no stages: for between
   // two events of a long input, so that the other side can begin with the first answers while the rest is still being worked on.
   void transmit_now();
+  // Hands bytes to the system from where they lie, ahead of all that the protocol gives from here on; returns how many it took. Nothing while
+  // something is on its way, through stages, or if the system takes none now. Calls nobody.
+  std::size_t try_send(std::span<const byte_view> pieces);
   // Orderly: sends what the protocol still gives (each send taken within drain_max), sends FIN, waits for the other side's for
   // linger_max, dropping what arrives; then on_link_closed({}), or errc::closed when a stage let nothing in (its handshake was not
   // over): what the protocol still had is lost. handle_bytes() and handle_end() are not called any more.
@@ -84,6 +88,9 @@ class HAWSER_API link final : private io::socket_events, private io::flushable, 
 
   void on_connected() override;
   void on_bytes(byte_view bytes) override;
+  std::span<std::byte> poll_room() override;
+  bool expects_room() const override;
+  void on_filled(std::size_t count, byte_view rest) override;
   void on_end() override;
   void on_sent(std::size_t bytes) override;
   void on_failed(std::error_code reason) override;

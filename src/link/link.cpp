@@ -82,6 +82,23 @@ void link::on_bytes(byte_view bytes) {
   protocol_->handle_bytes(loop_->now(), bytes);
 }
 
+// Stages see all bytes first.
+std::span<std::byte> link::poll_room() {
+  if (state_ != state::open || (parts_ && !parts_->stages.empty())) return {};
+  return protocol_->poll_room();
+}
+
+bool link::expects_room() const { return state_ == state::open && (!parts_ || parts_->stages.empty()) && protocol_->expects_room(); }
+
+void link::on_filled(std::size_t count, byte_view rest) {
+  bytes_received_ += count + rest.size();
+  ++receives_;
+  if (state_ != state::open) return;
+  loop_->flush_later(*this);
+  if (parts_ && parts_->bucket.limited()) read_debit(count + rest.size());
+  protocol_->handle_filled(loop_->now(), count, rest);
+}
+
 void link::on_end() {
   const bool first = !ended_;
   ended_ = true;
@@ -146,6 +163,15 @@ void link::transmit_now() {
   if (in_flight_bytes_ == 0) return;
   if (const std::size_t taken = take_sent()) protocol_->handle_sent(now, taken);
   else loop_->engine().submit();
+}
+
+std::size_t link::try_send(std::span<const byte_view> pieces) {
+  if (state_ != state::open || in_flight_bytes_ != 0 || (parts_ && !parts_->stages.empty())) return 0;
+  const std::size_t taken = loop_->engine().try_send(socket_, pieces);
+  if (taken == 0) return 0;
+  bytes_sent_ += taken;
+  ++sends_;
+  return taken;
 }
 
 // What an engine that sends at once has taken of what was just sent.

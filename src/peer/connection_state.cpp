@@ -12,6 +12,7 @@
 namespace hawser::inline v0::detail {
 namespace {
 
+constexpr std::size_t large_message_bytes_min = 32 * 1024;
 constexpr std::size_t corked_bytes_max = 64 * 1024;
 constexpr std::size_t early_events_min = 32;         // so much work is worth a send of its own
 constexpr std::size_t messages_per_event = 8;        // a plain message is that much cheaper than an event
@@ -75,9 +76,21 @@ result<> peer_connection::refused(std::error_code why) noexcept {
   return failure(why);
 }
 
+result<> peer_connection::send_large(byte_view message) {
+  struct line final : proto::outlet {
+    explicit line(link& on) : to(on) {}
+    std::size_t try_send(std::span<const byte_view> pieces) override { return to.try_send(pieces); }
+    link& to;
+  } out(link_);
+  const result<> sent = wire_->send(proto::message_channel, message, out);
+  if (wire_->event_due()) changed();
+  return sent;
+}
+
 result<> peer_connection::send(byte_view message) {
   if (phase_ != phase::open) return failure(errc::not_connected);
-  const result<> sent = wire_->send(proto::message_channel, message);
+  const bool large = message.size() >= large_message_bytes_min && !self_ && !corked_;
+  const result<> sent = large ? send_large(message) : wire_->send(proto::message_channel, message);
   if (!sent) return refused(sent.error());
   touch();
   if (peer_hooks* hooks = core_->hooks()) {
@@ -221,6 +234,18 @@ void peer_connection::add_lane(std::shared_ptr<lane> one) {
 void peer_connection::handle_bytes(instant now, byte_view bytes) {
   if (!wire_ || phase_ == phase::over) return;
   wire_->handle_bytes(now, bytes);
+  drain();
+}
+
+std::span<std::byte> peer_connection::poll_room() {
+  if (!wire_ || phase_ == phase::over) return {};
+  return wire_->poll_room();
+}
+
+bool peer_connection::expects_room() const { return wire_ && wire_->expects_room(); }
+
+void peer_connection::handle_filled(instant now, std::size_t count, byte_view rest) {
+  wire_->handle_filled(now, count, rest);
   drain();
 }
 

@@ -132,6 +132,9 @@ class peer_connection final : public counted<peer_connection>, public connection
 
  private:
   void handle_bytes(instant now, byte_view bytes) override;
+  std::span<std::byte> poll_room() override;
+  bool expects_room() const override;
+  void handle_filled(instant now, std::size_t count, byte_view rest) override;
   void handle_end(instant now, std::error_code reason) override;
   std::size_t poll_transmit(instant now, chain& out, std::size_t max_bytes) override;
   bool poll_end() override;
@@ -163,6 +166,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   void fail_queued(std::error_code reason);
   void retire_lanes();
   bool settle();
+  result<> send_large(byte_view message);
   result<> refused(std::error_code why) noexcept;
   void leave_handshake() noexcept;
   void leave_register();

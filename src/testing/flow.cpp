@@ -116,6 +116,22 @@ void world::send(connection& c, unsigned which, chain& bytes) {
   if (s.state == phase::open) proceed(c, which);
 }
 
+std::size_t world::try_send(connection& c, unsigned which, std::span<const byte_view> pieces) {
+  side& s = c.sides[which];
+  begin_waiting(s);
+  std::size_t taken = 0;
+  for (const byte_view piece : pieces) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), room(c, which)));
+    append(s.out, piece.first(size));
+    taken += size;
+    if (size < piece.size()) break;
+  }
+  if (taken == 0) return 0;
+  note(c, which, happening::send, taken);
+  line_up(c, which);
+  return taken;
+}
+
 void world::shut(connection& c, unsigned which) {
   if (c.sides[which].out.end_wanted || c.sides[which].failure) return;
   note(c, which, happening::shutdown);

@@ -30,6 +30,7 @@ class host_engine final : public io::engine {
   void start(io::socket_id id, io::socket_events& events) override;
   result<io::socket_id> connect(const endpoint& where, const io::socket_options& options, io::socket_events& events) override;
   void send(io::socket_id id, chain& bytes) override;
+  std::size_t try_send(io::socket_id id, std::span<const byte_view> pieces) override;
   void pause_receiving(io::socket_id id) override;
   void resume_receiving(io::socket_id id) override;
   void shutdown_sending(io::socket_id id) override;

@@ -117,6 +117,7 @@ class world {
 
   // flow.cpp
   void send(connection& c, unsigned which, chain& bytes);
+  std::size_t try_send(connection& c, unsigned which, std::span<const byte_view> pieces);
   // Up to `most` bytes that have arrived, as one piece; the caller has something to read.
   chunk take(connection& c, unsigned which, std::size_t most);
   static std::uint64_t readable(const connection& c, unsigned which) noexcept;

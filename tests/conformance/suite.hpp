@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -102,6 +103,21 @@ class side final : public io::socket_events {
     if (keep) got.append(as_text(bytes));
     if (when_bytes) when_bytes(bytes);
   }
+  std::span<std::byte> poll_room() override {
+    EXPECT_FALSE(paused);
+    room_given = give_room ? give_room() : std::span<std::byte>();
+    return room_given;
+  }
+  bool expects_room() const override { return expects; }
+  void on_filled(std::size_t count, byte_view rest) override {
+    ASSERT_GT(count, 0u);
+    ASSERT_LE(count, room_given.size());
+    EXPECT_TRUE(rest.empty() || count == room_given.size()) << "bytes behind a room that is not full";
+    filled_bytes += count;
+    std::string all(as_text(byte_view(room_given).first(count)));
+    all.append(as_text(rest));
+    on_bytes(as_bytes(all));
+  }
   void on_end() override {
     note("end");
     EXPECT_FALSE(paused) << "an end while paused";
@@ -125,6 +141,10 @@ class side final : public io::socket_events {
 
   std::function<void()> when_connected, when_end, when_sent, when_failed;
   std::function<void(byte_view)> when_bytes;
+  std::function<std::span<std::byte>()> give_room;
+  std::span<std::byte> room_given;
+  bool expects = false;
+  std::size_t filled_bytes = 0;
   io::socket_id id;
   bool connected = false, ended = false, closed = false, paused = false, sending = false, keep = true;
   std::optional<std::error_code> failed;

@@ -72,6 +72,104 @@ TEST_P(engine_rules, system_calls_are_counted_one_by_one) {
   EXPECT_EQ(calls_of_both() - before, turns * one_turn + moving);
 }
 
+// Rooms of every size, now and then none: what arrives is the same, in order, and what goes there is what lies there.
+TEST_P(engine_rules, bytes_arrive_in_the_rooms_that_are_given_for_them) {
+  pair two = connect_pair();
+  ASSERT_TRUE(two.far);
+  std::vector<std::byte> memory(300'000);
+  std::uint32_t dice = 1;
+  two.far->give_room = [&]() -> std::span<std::byte> {
+    dice = dice * 1664525 + 1013904223;
+    const std::size_t size = (dice >> 16) % 5 == 0 ? 0 : (dice >> 8) % ((dice >> 20) % 2 == 0 ? 300'000 : 3'000);
+    two.far->expects = (dice >> 28) % 2 == 0;
+    return std::span(memory).first(size);
+  };
+  const std::string text = pattern(12 << 20, 4);
+  const std::string last = pattern(5'000, 5);
+  two.near->send(text);
+  ASSERT_TRUE(drive([&] { return two.far->received_bytes == text.size(); }));
+  EXPECT_TRUE(two.far->got == text);
+  EXPECT_GT(two.far->filled_bytes, text.size() / 8) << "some go there on every engine, once it has seen that there are rooms";
+  // Nobody gives one any more.
+  two.far->give_room = nullptr;
+  two.far->expects = false;
+  const std::size_t filled = two.far->filled_bytes;
+  for (int i = 0; i < 40; ++i) {
+    const std::size_t told = two.near->sends;
+    two.near->send(last);
+    const std::size_t expected = text.size() + (static_cast<std::size_t>(i) + 1) * last.size();
+    ASSERT_TRUE(drive([&] { return two.far->received_bytes == expected && two.near->sends == told + 1; }));
+  }
+  EXPECT_EQ(two.far->filled_bytes, filled);
+  two.near->send(text);
+  two.near->end();
+  ASSERT_TRUE(drive([&] { return two.far->ended; }));
+  EXPECT_TRUE(std::string_view(two.far->got).ends_with(text));
+}
+
+TEST_P(engine_rules, who_pauses_or_closes_while_a_room_is_told_is_told_nothing_more) {
+  for (const bool closes : {false, true}) {
+    pair two = connect_pair();
+    ASSERT_TRUE(two.far);
+    std::vector<std::byte> memory(100'000);
+    two.far->give_room = [&] { return std::span(memory); };
+    std::size_t pauses = 0;
+    two.far->when_bytes = [&](byte_view) {
+      if (two.far->filled_bytes == 0 || pauses++ != 0) return;
+      if (closes) two.far->close();
+      else two.far->pause();
+    };
+    const std::string text = pattern(4 << 20, 6);
+    two.near->send(text);
+    ASSERT_TRUE(drive([&] { return pauses == 1; }));
+    const std::size_t received = two.far->received_bytes;
+    settle();
+    EXPECT_EQ(two.far->received_bytes, received);
+    if (closes) continue;
+    two.far->resume();
+    ASSERT_TRUE(drive([&] { return two.far->received_bytes == text.size(); }));
+    EXPECT_TRUE(two.far->got == text);
+  }
+}
+
+// What try_send() took and what is sent afterwards arrive in that order, and only a send is told of.
+TEST_P(engine_rules, what_is_tried_is_taken_in_part_and_goes_ahead_of_what_is_sent_then) {
+  pair two = connect_pair(tiny_buffers, tiny_buffers);
+  ASSERT_TRUE(two.far);
+  std::string expected;
+  std::size_t taken_in_all = 0, cut = 0;
+  const auto try_send = [&](const std::string& text) {
+    const std::string_view all = text;
+    const byte_view pieces[] = {as_bytes(all.substr(0, 3)), as_bytes(all.substr(3, all.size() / 2)), as_bytes(all.substr(3 + all.size() / 2))};
+    const command_scope command;
+    return client().engine().try_send(two.near->id, pieces);
+  };
+  for (std::uint32_t i = 0; i < 60; ++i) {
+    const std::string text = pattern(10 + i * i * 100, i);
+    const std::size_t taken = try_send(text);
+    ASSERT_LE(taken, text.size());
+    taken_in_all += taken;
+    cut += taken != 0 && taken < text.size();
+    expected += text;
+    if (taken == text.size()) continue;
+    const std::size_t told = two.near->sends;
+    two.near->send(std::string_view(text).substr(taken));
+    EXPECT_EQ(try_send("while a send is in flight"), 0u);
+    ASSERT_TRUE(drive([&] { return two.near->sends == told + 1; }));
+  }
+  ASSERT_TRUE(drive([&] { return two.far->received_bytes == expected.size(); }));
+  EXPECT_TRUE(two.far->got == expected);
+  EXPECT_GT(taken_in_all, 0u);
+  EXPECT_GT(cut, 0u);
+  EXPECT_EQ(two.near->sent_bytes + taken_in_all, expected.size());
+  two.near->end();
+  EXPECT_EQ(try_send("after the end"), 0u);
+  const io::socket_id id = two.near->id;
+  two.near->close();
+  const byte_view piece = as_bytes("after the close");
+  EXPECT_EQ(client().engine().try_send(id, {&piece, 1}), 0u);
+}
+
 TEST_P(engine_rules, a_chain_of_many_chunks_arrives_whole) {
   pair two = connect_pair();
   ASSERT_TRUE(two.far);

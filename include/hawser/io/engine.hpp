@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -26,7 +27,8 @@
 //   E5  on_failed() comes at most once and is the last call for the socket; what had arrived before is delivered first. While
 //       receiving is paused a reset is told only to a socket whose send can no longer complete (what arrived is lost then);
 //       otherwise it waits, behind what arrived, for resume_receiving(). The owner still calls close().
-//   E6  A turn does bounded work: at most turn_budget completions, at most receives_per_turn receive buffers per socket.
+//   E6  A turn does bounded work: at most turn_budget completions, and per socket no more bytes than receives_per_turn receive buffers
+//       hold.
 
 namespace hawser::inline v0::io {
 
@@ -49,6 +51,13 @@ class socket_events {
  public:
   virtual void on_connected() = 0;                          // a connect() has succeeded; receiving has begun
   virtual void on_bytes(byte_view bytes) = 0;               // never empty
+  // Right before a receive: where the next bytes belong, if that is known. An engine that can has them written there and tells them by
+  // on_filled() before anything else of the socket; the others call on_bytes() all the same.
+  virtual std::span<std::byte> poll_room() { return {}; }
+  // When there is none: that there will be as soon as the head of what comes next is here. So little should be received before that.
+  virtual bool expects_room() const { return false; }
+  // What on_bytes() is for bytes that were written into the room just given: its first `count`, at least 1; `rest` came behind them.
+  virtual void on_filled([[maybe_unused]] std::size_t count, [[maybe_unused]] byte_view rest) {}
   virtual void on_end() = 0;                                // the other side finished sending (FIN); sending still works
   virtual void on_sent(std::size_t bytes) = 0;              // the whole send was taken by the transport
   virtual void on_failed(std::error_code reason) = 0;       // connect failed, or reset, timed out, ...
@@ -147,6 +156,9 @@ class engine {
   // True: the last byte of the send in flight had been taken, the send has ended with this call, and no on_sent() comes. For owners that
   // have just sent: an engine whose sends complete at once spares them a turn. False: on_sent() will tell.
   virtual bool take_sent([[maybe_unused]] socket_id id) { return false; }
+  // Hands the pieces, one behind the other, to the transport now, while no send is in flight; returns how many bytes it took. That is no
+  // send: nothing more is told of them, and what was not taken is forgotten. 0: nothing, send() them.
+  virtual std::size_t try_send([[maybe_unused]] socket_id id, [[maybe_unused]] std::span<const byte_view> pieces) { return 0; }
   // Stops and restarts on_bytes() and on_end(). A buffer that is being handed out is not interrupted. See E5 for resets.
   virtual void pause_receiving(socket_id id) = 0;
   virtual void resume_receiving(socket_id id) = 0;

@@ -6,6 +6,7 @@
 #include <hawser/base/time.hpp>
 
 #include <cstddef>
+#include <span>
 
 namespace hawser::inline v0 {
 
@@ -18,6 +19,13 @@ class protocol {
  public:
   // Bytes from the other side, in order; valid for the call.
   virtual void handle_bytes(instant now, byte_view bytes) = 0;
+  // Where the next bytes belong, if the protocol knows; they are then received there, and never seen by handle_bytes(). Asked right before a
+  // receive, of links without stages.
+  virtual std::span<std::byte> poll_room() { return {}; }
+  // When it does not: that it most likely will once a little more is here.
+  virtual bool expects_room() const { return false; }
+  // The first `count` bytes of that room were filled, at least 1, and `rest` came behind them (maybe nothing): as handle_bytes() of both.
+  virtual void handle_filled([[maybe_unused]] instant now, [[maybe_unused]] std::size_t count, [[maybe_unused]] byte_view rest) {}
   // Nothing more will arrive; at most once. reason empty: the other side finished sending (FIN), and sending still works until
   // close(). Otherwise the connection is lost, and on_link_closed(reason) follows at the end of this turn.
   virtual void handle_end(instant now, std::error_code reason) = 0;

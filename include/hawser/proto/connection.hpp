@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace hawser::inline v0::proto {
@@ -88,6 +89,17 @@ struct open_options {
   void* user = nullptr;                    // as set_user() would give it
 };
 
+// Takes bytes from where they lie, in the middle of connection::send(). Calls nobody.
+class outlet {
+ public:
+  // How many of the first bytes of the pieces, which follow one another, the transport has taken. Asked while it has all that
+  // poll_transmit() gave; what it takes now goes ahead of what that gives from here on.
+  virtual std::size_t try_send(std::span<const byte_view> pieces) = 0;
+
+ protected:
+  ~outlet() = default;
+};
+
 // One HWS/1 connection, without a socket, a thread or a clock (spec/wire.md). Bytes in, events out, bytes to send out:
 //
 //   after every input and after commands:   poll_event() until it returns false (a command may cause events: accept(), reset() ...)
@@ -106,7 +118,7 @@ struct open_options {
 //                             and what sized reads (want()) hold until they are complete
 //   half messages             channels_max x channel_credit + reassembly_bytes_max for windows that were widened,
 //                             + places x message_bytes_max, places = max(1, reassembly_bytes_max / message_bytes_max);
-//                             a buffer may be up to four times as large as what is in it
+//                             a buffer may be up to four times as large as what is in it, and one as large as a message
 //   sized reads               their windows: channels_max x channel_credit + window_bytes_max,
 //                             + places x four times the largest read (half of which is overhead of small frames at most)
 //   sending                   send_bytes_max + one write or message + 16 KiB for each channel + committed_bytes_max, and the control
@@ -123,6 +135,13 @@ class HAWSER_API connection {
 
   // -- input
   void handle_bytes(instant now, byte_view bytes);
+  // For transports that receive into memory which they are given. poll_room(): where the next bytes belong, empty if that is not known: the
+  // rest of what is here of a frame, in the message that it is a part of. handle_filled(), with no other call in between: the first `count`
+  // bytes of it were filled, and `rest` came behind them: as handle_bytes() of both.
+  // expects_room(): poll_room() gives nothing, but after messages as large as the last ones it will, once the head of the next is here.
+  std::span<std::byte> poll_room();
+  bool expects_room() const noexcept;
+  void handle_filled(instant now, std::size_t count, byte_view rest);
   void handle_end(instant now);                        // the transport ended or failed: closed(connection_lost) unless it was over
   void handle_sent(instant now, std::size_t bytes);    // the transport took this many of what poll_transmit() gave
   void handle_timeout(instant now);
@@ -154,6 +173,9 @@ class HAWSER_API connection {
   // Queues one message; it is copied before this returns. Errors: would_block (a writable event follows), message_too_big,
   // closed, end_of_stream (after finish()). All or nothing.
   result<> send(channel_id channel, byte_view message);
+  // The same; a large message is offered to the transport first, if it would be next to go and nobody else sends. Only what is not taken is
+  // copied and queued.
+  result<> send(channel_id channel, byte_view message, outlet& now);
   // The same without copying payloads of 16 KiB and more: the chunk is shared until sent.
   result<> send(channel_id channel, const chunk& message);
   // All of them on channel 1, or none: errors as above. Where they can leave at once the block is shared, or copied as a whole.

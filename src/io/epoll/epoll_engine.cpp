@@ -27,7 +27,7 @@ std::size_t epoll_engine::turn(instant until, instant& now_out) {
   if (has_news()) {
     now_out = now();
     const std::size_t done = hand_out(ready);
-    receive_ = chunk();
+    drop_receive_buffer();
     return done;
   }
   const bool look_only = ready != 0 || until <= now_out;
@@ -39,7 +39,7 @@ std::size_t epoll_engine::turn(instant until, instant& now_out) {
   now_out = now();
   std::size_t done = hand_out(ready);
   for (std::size_t i = 0; i < count; ++i) done += dispatch(events_[i]);
-  receive_ = chunk();
+  drop_receive_buffer();
   return done;
 }
 

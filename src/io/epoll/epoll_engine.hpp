@@ -53,9 +53,7 @@ class epoll_engine final : public kernel_engine {
   std::size_t hung_up(socket_id id, std::uint32_t events);
   void finish(std::uint32_t index);
   bool discard_input(socket_slot& s) noexcept;
-  std::byte* receive_room();
 
-  chunk receive_;                      // where bytes are received in this turn; who keeps some of them leaves us without
   std::array<epoll_event, turn_budget> events_;
 };
 

@@ -135,37 +135,24 @@ std::size_t epoll_engine::hung_up(socket_id id, std::uint32_t events) {
   return 0;
 }
 
-// The buffer of this turn, or a fresh one when somebody keeps some of it.
-std::byte* epoll_engine::receive_room() {
-  if (!receive_.unique()) receive_ = pool_->allocate(receive_buffer_bytes);
-  return receive_.mutable_data();
-}
-
-// Reads into the one buffer of the turn, again only when it came back full: a second recv that finds nothing costs as much as
-// one that finds something.
+// Again only when all that was offered came back full: a second receive that finds nothing costs as much as one that finds something.
 std::size_t epoll_engine::receive(socket_id id, received& outcome) {
   std::size_t done = 0;
-  for (std::size_t reads = 0; reads < receives_per_turn; ++reads) {
-    socket_slot* s = slots_.at(id.index);
-    std::byte* const room = receive_room();
-    ++system_calls_;
-    const ssize_t count = ::recv(s->fd, room, receive_buffer_bytes, MSG_DONTWAIT);
-    if (count > 0) {
-      {
-        const lending lent(*pool_, receive_);
-        s->events->on_bytes({room, static_cast<std::size_t>(count)});
-      }
+  for (std::size_t share = receive_share_bytes; share >= receive_bytes_min;) {
+    const receipt got = receive_once(*slots_.at(id.index), share);
+    if (got.bytes > 0) {
       ++done;
-      s = told(id);
+      const socket_slot* s = told(id);
       if (!s || s->paused) {
         outcome = received::stopped;
         return done;
       }
       // A socket that has failed is read to its very end: nothing will report it again.
-      if (static_cast<std::size_t>(count) < receive_buffer_bytes && s->error == 0) return done;
+      if (!got.full && s->error == 0) return done;
       continue;
     }
-    if (count == 0) {
+    socket_slot* s = slots_.at(id.index);
+    if (got.bytes == 0) {
       s->end_seen = true;
       if (s->error != 0) return done;      // the failure says it better
       s->events->on_end();

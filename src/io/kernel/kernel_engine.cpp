@@ -4,7 +4,9 @@
 #include <hawser/base/contract.hpp>
 
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,7 +23,18 @@ namespace {
 constexpr std::uint32_t waker_index = ~std::uint32_t{0};
 constexpr std::uint32_t clock_index = waker_index - 1;
 
+constexpr std::size_t pieces_max = 32;       // of a try_send()
+
 constexpr auto later_first = [](const auto& a, const auto& b) { return a.when > b.when; };
+
+ssize_t receive_both(int fd, std::span<std::byte> room, std::span<std::byte> behind) noexcept {
+  if (room.empty()) return ::recv(fd, behind.data(), behind.size(), MSG_DONTWAIT);
+  iovec pieces[2] = {{room.data(), room.size()}, {behind.data(), behind.size()}};
+  msghdr message{};
+  message.msg_iov = pieces;
+  message.msg_iovlen = behind.empty() ? 1 : 2;
+  return ::recvmsg(fd, &message, MSG_DONTWAIT);
+}
 
 bool watch(int poller, int fd, std::uint32_t index) noexcept {
   epoll_event event{};
@@ -195,6 +208,40 @@ bool kernel_engine::take_sent(socket_id id) {
   s->sent = false;
   s->send_bytes = 0;
   return true;
+}
+
+kernel_engine::receipt kernel_engine::receive_once(socket_slot& s, std::size_t& share) {
+  if (!receive_.unique()) receive_ = pool_->allocate(receive_buffer_bytes);
+  std::span<std::byte> room = s.events->poll_room();
+  room = room.first(std::min(room.size(), share));
+  // Behind a room, or before one, little is read into the buffer: it would have to be copied.
+  const bool little = !room.empty() || s.events->expects_room();
+  const std::span<std::byte> behind(receive_.mutable_data(), std::min(little ? receive_bytes_min : receive_buffer_bytes, share - room.size()));
+  ++system_calls_;
+  const ssize_t answer = receive_both(s.fd, room, behind);
+  if (answer <= 0) return {answer, false, false};
+  const auto count = static_cast<std::size_t>(answer);
+  const std::size_t in_room = std::min(count, room.size());
+  share -= count;
+  const lending lent(*pool_, receive_);
+  if (room.empty()) s.events->on_bytes(behind.first(count));
+  else s.events->on_filled(in_room, behind.first(count - in_room));
+  const bool full = count == room.size() + behind.size();
+  return {answer, full, !room.empty() || (little && full)};
+}
+
+// Whatever is wrong with the socket the next send(), or receiving, finds out.
+std::size_t kernel_engine::try_send(socket_id id, std::span<const byte_view> pieces) {
+  const socket_slot* s = live(id);
+  if (!s || s->phase != socket_phase::open || s->error != 0 || s->send_bytes != 0 || s->end_wanted || pieces.size() > pieces_max) return 0;
+  iovec taken[pieces_max];
+  for (std::size_t i = 0; i < pieces.size(); ++i) taken[i] = {const_cast<std::byte*>(pieces[i].data()), pieces[i].size()};
+  msghdr message{};
+  message.msg_iov = taken;
+  message.msg_iovlen = pieces.size();
+  ++system_calls_;
+  const ssize_t answer = ::sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return answer > 0 ? static_cast<std::size_t>(answer) : 0;
 }
 
 std::size_t kernel_engine::tell_sent(socket_id id) {

@@ -7,10 +7,12 @@
 #include <hawser/io/engine.hpp>
 
 #include <sys/epoll.h>
+#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -44,6 +46,7 @@ class kernel_engine : public engine {
 
   result<socket_id> connect(const endpoint& where, const socket_options& options, socket_events& events) override;
   bool take_sent(socket_id id) override;
+  std::size_t try_send(socket_id id, std::span<const byte_view> pieces) override;
   void shutdown_sending(socket_id id) override;
   void hand_over(socket_id id, socket_events& events) override;
 
@@ -93,6 +96,20 @@ class kernel_engine : public engine {
   void settle_all() {
     if (!unsettled_.empty()) [[unlikely]] settle_some();
   }
+
+  // Of one socket in a turn, and below it there is no sense in receiving more.
+  static constexpr std::size_t receive_share_bytes = receives_per_turn * receive_buffer_bytes;
+  static constexpr std::size_t receive_bytes_min = 4 * 1024;
+  struct receipt {
+    ssize_t bytes;                     // 0: the end; less: errno says why
+    bool full;                         // there may be more
+    bool in_room;                      // that the owner gave, or is about to
+  };
+  // One receive of at most `share` bytes, which become less: where the owner wants them, else into the one buffer of the turn. Told, if there
+  // are any: the slot may be another's afterwards.
+  receipt receive_once(socket_slot& s, std::size_t& share);
+  // At the end of a turn.
+  void drop_receive_buffer() noexcept { receive_ = chunk(); }
 
   void arm(std::uint32_t index, socket_slot& s, std::uint8_t interests);
   void disarm(socket_slot& s) noexcept;
@@ -147,6 +164,7 @@ class kernel_engine : public engine {
   void connect_again(socket_id id);
   std::size_t finish_connect(socket_id id);
 
+  chunk receive_;                      // where bytes are received in this turn; who keeps some of them leaves us without
   readiness readiness_;
   std::vector<std::unique_ptr<listener>> listeners_;
   std::uint32_t listener_generation_ = 0;

@@ -105,12 +105,14 @@ struct alignas(64) socket_slot {
 
   // Of the uring engine alone.
   bool send_submitted : 1 = false;     // the kernel works on `sending`
-  bool receiving : 1 = false;          // a multishot receive is armed, or on its way
+  bool receiving : 1 = false;          // a multishot receive, or a question in its place, is armed or on its way
   bool cancelling : 1 = false;         // its cancellation is under way
   bool fed : 1 = false;                // it has brought something
   bool starving : 1 = false;           // stands in line for a receive buffer
   bool end_told : 1 = false;
   bool end_watched : 1 = false;        // stands in the epoll set for what comes after the end
+  std::uint8_t asks : 4 = 0;           // so often we still ask whether there is something, and receive it ourselves: its owner gives rooms
+  bool asking : 1 = false;             // what is armed is that question
   bool gone : 1 = false;               // shut down; waits for the kernel's last completion
   std::uint8_t in_flight = 0;          // operations that the kernel has not completed; the slot stays until there are none
   std::uint8_t heard = 0;              // receive buffers handed out in turn heard_in

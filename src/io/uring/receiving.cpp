@@ -3,6 +3,7 @@
 
 #include <hawser/base/contract.hpp>
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -14,6 +15,12 @@ namespace {
 
 // Up to this size a copy is cheaper than another buffer for the ring.
 constexpr std::uint32_t copied_bytes_max = 16 * 1024;
+
+// Who receives so much at a time may know where it belongs.
+constexpr std::uint32_t much_bytes = 32 * 1024;
+
+// So many times in a row no room: then the kernel receives again.
+constexpr std::uint8_t asks_in_vain = 15;
 
 // The receive has ended, the connection has not.
 bool comes_again(int answer) noexcept {
@@ -37,7 +44,7 @@ void uring_engine::begin_receiving(std::uint32_t index, socket_slot& s) {
 // Nobody is armed ahead of those who got nothing.
 void uring_engine::start_receiving(std::uint32_t index, socket_slot& s) {
   if (s.receiving || s.starving || !wants_input(s)) return;
-  if (hungry_.empty()) {
+  if (hungry_.empty() || (s.asks != 0 && s.phase == socket_phase::open)) {
     submit_receive(index, s);
   } else {
     s.starving = true;
@@ -46,11 +53,16 @@ void uring_engine::start_receiving(std::uint32_t index, socket_slot& s) {
 }
 
 void uring_engine::submit_receive(std::uint32_t index, socket_slot& s) {
-  if (!buffers_->filled()) buffers_->fill();
+  s.asking = s.asks != 0 && s.phase == socket_phase::open;
+  if (!s.asking && !buffers_->filled()) buffers_->fill();
   io_uring_sqe* entry = ring_->next();
-  io_uring_prep_recv_multishot(entry, s.fd, nullptr, 0, 0);
-  entry->flags |= IOSQE_BUFFER_SELECT;
-  entry->buf_group = receive_buffers::group;
+  if (s.asking) {
+    io_uring_prep_poll_add(entry, s.fd, POLLIN | POLLRDHUP);
+  } else {
+    io_uring_prep_recv_multishot(entry, s.fd, nullptr, 0, 0);
+    entry->flags |= IOSQE_BUFFER_SELECT;
+    entry->buf_group = receive_buffers::group;
+  }
   sign(entry, op::receive, index, s);
   s.receiving = true;
   s.fed = false;
@@ -78,8 +90,45 @@ void uring_engine::feed() {
   }
 }
 
+// The answer to a question: the socket has something.
+std::size_t uring_engine::may_receive(socket_id id, int answer) {
+  socket_slot* s = slots_.at(id.index);
+  s->receiving = s->asking = false;
+  if (answer < 0 && !comes_again(answer)) s->receive_error = static_cast<std::uint16_t>(-answer);
+  if (s->phase == socket_phase::draining) discarded(id);
+  std::size_t done = 0;
+  if (answer > 0 && told(id) && !s->paused) done = receive_now(id);
+  return told(id) ? done + settle(id) : done;
+}
+
+// Until there is nothing more, or the turn's share is used up; then it is asked again. In order, because nothing else of the socket is armed
+// and all that arrived before is handed out.
+std::size_t uring_engine::receive_now(socket_id id) {
+  std::size_t done = 0;
+  bool in_rooms = false;
+  for (std::size_t share = receive_share_bytes; share >= receive_bytes_min;) {
+    const receipt got = receive_once(*slots_.at(id.index), share);
+    in_rooms = in_rooms || got.in_room;
+    socket_slot* s = told(id);
+    if (got.bytes > 0) {
+      ++done;
+      if (!s || s->paused) return done;
+      if (!got.full) break;
+      continue;
+    }
+    if (got.bytes < 0 && errno == EINTR) continue;
+    if (got.bytes == 0) s->end_seen = true;
+    else if (errno != EAGAIN && errno != EWOULDBLOCK) s->receive_error = static_cast<std::uint16_t>(errno);
+    break;
+  }
+  socket_slot* s = slots_.at(id.index);
+  s->asks = in_rooms ? asks_in_vain : static_cast<std::uint8_t>(s->asks - 1);
+  return done;
+}
+
 std::size_t uring_engine::received(socket_id id, int answer, std::uint32_t flags) {
   socket_slot* s = slots_.at(id.index);
+  if (s->asking) return may_receive(id, answer);
   if ((flags & IORING_CQE_F_MORE) == 0) s->receiving = false;
   const bool filled = (flags & IORING_CQE_F_BUFFER) != 0;
   const auto buffer = static_cast<std::uint16_t>(flags >> IORING_CQE_BUFFER_SHIFT);
@@ -136,7 +185,16 @@ std::size_t uring_engine::deliver(socket_id id, arrival bytes) {
     s->events->on_bytes({segment.data(), bytes.size});
   }
   if (!own) buffers_->give_back(bytes.buffer);
+  if (bytes.size >= much_bytes) look_for_room(id);
   return 1;
+}
+
+// Of those who receive much some know where it belongs. The kernel's receive, which does not, ends for them.
+void uring_engine::look_for_room(socket_id id) {
+  socket_slot* s = told(id);
+  if (!s || s->paused || s->asks != 0 || (s->events->poll_room().empty() && !s->events->expects_room())) return;
+  s->asks = asks_in_vain;
+  cancel_receive(id.index, *s);
 }
 
 // For a socket that is paused, for who knows how long: a receive buffer would be missing to everybody.

@@ -80,6 +80,7 @@ std::size_t uring_engine::turn(instant until, instant& now_out) {
   ++turn_;
   std::size_t done = hand_out(ready);
   ring_->take(turn_budget - ready, [&](const io_uring_cqe& completion) { done += complete(completion); });
+  drop_receive_buffer();
   return done;
 }
 

@@ -79,6 +79,9 @@ class uring_engine final : public kernel_engine {
   void cancel_receive(std::uint32_t index, socket_slot& s);
   void feed();
   std::size_t received(socket_id id, int answer, std::uint32_t flags);
+  std::size_t may_receive(socket_id id, int answer);
+  std::size_t receive_now(socket_id id);
+  void look_for_room(socket_id id);
   std::size_t arrived(socket_id id, std::uint16_t buffer, std::uint32_t size);
   bool has_share(socket_slot& s) const noexcept;
   std::size_t deliver(socket_id id, arrival bytes);

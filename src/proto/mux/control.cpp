@@ -61,6 +61,7 @@ connection::parts::progress connection::parts::handle_hello(byte_view payload, e
   peer_channel_credit = l.channel_credit;
   // No frame is larger than half a window: it fits as soon as the peer has granted.
   frame_bytes_max = std::min({l.frame_bytes_max, l.channel_credit / 2 - frame_cost, l.connection_credit / 2 - frame_cost});
+  peer_frame_pages = static_cast<std::uint8_t>(std::min<std::uint32_t>(l.frame_bytes_max / frame_page_bytes, UINT8_MAX));
   table.set_own_limit(l.channels_max);
   peer_alias_slots = l.alias_slots;
   pulse.set_idle_timeout(with.announced.idle_timeout_ms, l.idle_timeout_ms);

@@ -11,6 +11,11 @@ namespace hawser::inline v0::proto {
 
 namespace {
 
+// Worth a receive of its own kind: below it the copy is cheaper.
+constexpr std::size_t room_bytes_min = 4 * 1024;
+// And so is a receive of the next one's head before it.
+constexpr std::uint32_t large_message_bytes = 32 * 1024;
+
 event bytes_of(const channel& of, event_kind kind, byte_view bytes, std::uint32_t cost) {
   event made{kind};
   made.channel = of.id;
@@ -209,6 +214,57 @@ connection::parts::progress connection::parts::parse_data(event& to) {
   return end_data(of, to, made);
 }
 
+// Room for `count` bytes more, all that is known to come. As long as the end is not in sight for as much again, or for a message as large as
+// the last one: that for one at a time, so that a peer cannot make many small pieces keep large buffers.
+void connection::parts::widen(assembly& whole, std::size_t count) {
+  std::size_t wanted = whole.bytes.size() + count;
+  if (frame.flags & frame_flag::more) {
+    wanted = std::max(wanted, 2 * whole.bytes.size());
+    if (!expects_as_before && assembled_bytes > wanted) {
+      whole.as_before = expects_as_before = true;
+      wanted = assembled_bytes;
+    }
+    wanted = std::min<std::size_t>(wanted, with.announced.message_bytes_max);
+  }
+  chunk larger = pool.allocate(std::max<std::size_t>(wanted, 1));
+  if (!whole.bytes.empty()) std::memcpy(larger.mutable_data(), whole.bytes.data(), whole.bytes.size());
+  larger.grow(whole.bytes.size());
+  whole.bytes = std::move(larger);
+}
+
+std::span<std::byte> connection::poll_room() {
+  parts& p = *parts_;
+  if (p.reading != parts::stage::data || p.left < room_bytes_min || p.over || !p.in.empty()) return {};
+  channel& of = *p.table.find(p.frame.channel);
+  if (!of.incoming || of.has(channel_flag::discard) || !kind_has_messages(of.kind)) return {};
+  chunk& bytes = of.incoming->bytes;
+  if (bytes.size() + p.left > p.with.announced.message_bytes_max) return {};
+  if (bytes.room() < p.left) p.widen(*of.incoming, p.left);
+  return {bytes.mutable_data() + bytes.size(), p.left};
+}
+
+// Guessed from what came last, so that one who sends a stream next is soon found out: its frames come in parts, too.
+bool connection::expects_room() const noexcept {
+  const parts& p = *parts_;
+  if (p.assembled_bytes < large_message_bytes || p.over || p.frame.type != frame_type::data) return false;
+  const channel* of = p.table.find(p.frame.channel);
+  return of && kind_has_messages(of->kind);
+}
+
+void connection::handle_filled(instant now, std::size_t count, byte_view rest) {
+  parts& p = *parts_;
+  p.now = now;
+  HAWSER_EXPECTS(p.reading == parts::stage::data && count <= p.left && p.in.empty(), "handle_filled() without a room of that size");
+  // What parse_data() and gather_message() do for a part; the frame's last one is left to them, empty.
+  assembly& whole = *p.table.find(p.frame.channel)->incoming;
+  whole.bytes.grow(count);
+  whole.cost += static_cast<std::uint32_t>(count);
+  p.received.pass(static_cast<std::uint32_t>(count));
+  p.left -= static_cast<std::uint32_t>(count);
+  p.bytes_received += count + rest.size();
+  p.in = rest;
+}
+
 // A part of a message that is not here as a whole.
 connection::parts::progress connection::parts::gather_message(channel& of, byte_view part, std::uint32_t cost, event& to) {
   if (!of.incoming) of.incoming = assembly::make(pool);
@@ -222,14 +278,7 @@ connection::parts::progress connection::parts::gather_message(channel& of, byte_
     expire(of, errc::message_too_big);
     return progress::nothing;
   }
-  if (whole.bytes.room() < part.size()) {
-    std::size_t wanted = whole.bytes.size() + part.size() + left;
-    if (frame.flags & frame_flag::more) wanted = std::min<std::size_t>(std::max(wanted, 2 * whole.bytes.size()), with.announced.message_bytes_max);
-    chunk larger = pool.allocate(std::max<std::size_t>(wanted, 1));
-    if (!whole.bytes.empty()) std::memcpy(larger.mutable_data(), whole.bytes.data(), whole.bytes.size());
-    larger.grow(whole.bytes.size());
-    whole.bytes = std::move(larger);
-  }
+  if (whole.bytes.room() < part.size()) widen(whole, part.size() + left);
   if (!part.empty()) std::memcpy(whole.bytes.mutable_data() + whole.bytes.size(), part.data(), part.size());
   whole.bytes.grow(part.size());
   whole.cost += cost;
@@ -242,7 +291,8 @@ connection::parts::progress connection::parts::gather_message(channel& of, byte_
 
   const std::uint32_t total = whole.cost;
   lent = std::move(whole.bytes);
-  assembly::drop(of.incoming);
+  assembled_bytes = static_cast<std::uint32_t>(lent.size());
+  drop_incoming(of);
   leave_budget(of);
   received.keep(total);
   ++messages_received;
@@ -274,10 +324,15 @@ connection::parts::progress connection::parts::end_data(channel& of, event& to, 
   return so_far;
 }
 
+void connection::parts::drop_incoming(channel& of) noexcept {
+  if (of.incoming->as_before) expects_as_before = false;
+  assembly::drop(of.incoming);
+}
+
 void connection::parts::drop_assembly(channel& of) {
   if (of.incoming) {
     of.in.give_back(of.incoming->cost);
-    assembly::drop(of.incoming);
+    drop_incoming(of);
   }
   end_want(of);
   leave_budget(of);

@@ -10,6 +10,8 @@ namespace hawser::inline v0::proto {
 
 namespace {
 
+constexpr duration slow_line = std::chrono::seconds(10);      // on which every window is too small
+
 // What a read of that many bytes may cost: with the overhead of small frames, and room for a last frame that is larger than
 // needed. While a message is half here, half a window: no sensible frame is larger.
 std::uint64_t wanted_cost(const channel& of) noexcept {
@@ -69,7 +71,11 @@ void connection::parts::tune(channel& of, std::uint32_t granted) noexcept {
   }
   const recv_credit::bounds within{with.announced.channel_credit, static_cast<std::uint32_t>(std::min<std::size_t>(most, credit_max))};
   const bool shared = is_recent(bulk_heard_at) && is_recent(small_heard_at);
-  const std::int32_t grown = of.in.tune(granted, now, pulse.shortest_round_trip(), within, shared);
+  // A message that is put together is given back as a whole: a window that does not hold the next one beside it makes both sides wait in turn.
+  duration round_trip = pulse.shortest_round_trip();
+  const bool puts_together = of.incoming && of.in.window() / 2 < std::max<std::size_t>(assembled_bytes, of.incoming->bytes.size());
+  if (puts_together && !shared) round_trip = std::max(round_trip, slow_line);
+  const std::int32_t grown = of.in.tune(granted, now, round_trip, within, shared);
   if (of.id != message_channel) widened[messages] += static_cast<std::uint32_t>(grown);
   // Without a round trip a window cannot tell that it is too small for a long line.
   if (hello_here && pulse.wants_measurement(now)) quiet_ping_due = true;

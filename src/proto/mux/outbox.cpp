@@ -73,6 +73,27 @@ std::size_t outbox::take(chain& out, std::size_t bytes_max) {
   return moved;
 }
 
+std::optional<std::size_t> outbox::look(std::span<byte_view> pieces) const noexcept {
+  const std::size_t ready = full_ ? full_->ready.count() : 0;
+  if (ready + (open_.empty() ? 0 : 1) > pieces.size()) return std::nullopt;
+  for (std::size_t i = 0; i < ready; ++i) pieces[i] = full_->ready[i];
+  if (open_.empty()) return ready;
+  pieces[ready] = open_;
+  return ready + 1;
+}
+
+void outbox::took(std::size_t count) noexcept {
+  in_flight_ -= count;
+  if (full_) {
+    const std::size_t of_ready = std::min(count, full_->ready.bytes());
+    full_->ready.drop_front(of_ready);
+    count -= of_ready;
+    if (full_->ready.empty()) drop_full();
+  }
+  open_.drop_front(count);
+  if (in_flight_ == 0) open_ = chunk();
+}
+
 void outbox::sent(std::size_t count) noexcept {
   HAWSER_EXPECTS(count <= in_flight_ - pending_bytes(), "handle_sent() with more bytes than poll_transmit() gave");
   in_flight_ -= count;

@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 
 namespace hawser::inline v0::proto::mux {
 
@@ -47,6 +49,9 @@ class outbox {
   std::size_t take(chain& out, std::size_t bytes_max);
   void sent(std::size_t count) noexcept;
   void clear() noexcept;
+  // Past take(): where all that waits lies, in order, if that many pieces are enough; and what of it the transport has taken.
+  std::optional<std::size_t> look(std::span<byte_view> pieces) const noexcept;
+  void took(std::size_t count) noexcept;
 
   bool empty() const noexcept { return !full_ && open_.empty(); }
   std::size_t pending_bytes() const noexcept { return (full_ ? full_->ready.bytes() : 0) + open_.size(); }

@@ -32,6 +32,9 @@ inline constexpr std::size_t held_bytes_max = 96 * 1024;
 // Of a payload that is copied: two of these fill a segment of 64 KiB.
 inline constexpr std::size_t copied_frame_bytes_max = 32 * 1024 - frame_cost;
 
+// Unit of parts::peer_frame_pages.
+inline constexpr std::uint32_t frame_page_bytes = 4096;
+
 // Pings of the peer that wait for their answers.
 inline constexpr std::size_t pings_answered_max = 4;
 
@@ -40,6 +43,7 @@ struct assembly {
   chunk self;
   chunk bytes;
   std::uint32_t cost = 0;
+  bool as_before = false;   // see expects_as_before
 
   static assembly* make(buffer_pool& pool) {
     chunk room = pool.allocate(sizeof(assembly));
@@ -142,6 +146,8 @@ struct connection::parts final : mux::commit_observer {
   progress parse_data(event& to);
   progress begin_data();
   progress gather_message(channel& of, byte_view part, std::uint32_t cost, event& to);
+  void widen(assembly& whole, std::size_t count);
+  void drop_incoming(channel& of) noexcept;
   progress end_data(channel& of, event& to, progress so_far);
   void drop_assembly(channel& of);
 
@@ -191,6 +197,8 @@ struct connection::parts final : mux::commit_observer {
            out.committed_bytes() + frame_bytes < most && out.has_slots();
   }
   bool send_frame(channel& to, byte_view message);
+  std::size_t send_through(channel& to, byte_view message, outlet& now_to);
+  void put_rest(byte_view head, byte_view payload, std::size_t gone);
   bool may_send_free(const channel& of, std::size_t frame_bytes) const noexcept;
   bool accepts(channel& of, std::size_t copied_bytes) noexcept;
   std::size_t reserve() noexcept;
@@ -253,6 +261,7 @@ struct connection::parts final : mux::commit_observer {
   bool first_part = false;           // of the DATA frame under way
   bool meter_touched = false;
   bool commit_was_full = false;
+  std::uint8_t peer_frame_pages = 1; // payload of 4 KiB each that the peer accepts in a frame; not more than we would send
   bool greeted : 1 = false;          // our preface and HELLO are in the outbox
   bool preface_here : 1 = false;
   bool hello_here : 1 = false;
@@ -266,6 +275,7 @@ struct connection::parts final : mux::commit_observer {
   bool wants_connection_writable : 1 = false;
   bool several_refused : 1 = false;      // for want of room in the connection, not refused_first alone
   bool reserve_refused : 1 = false;      // to one with nothing waiting
+  bool expects_as_before : 1 = false;    // one assembly has room for a message as large as the last
   bool quiet_ping_due : 1 = false;   // for liveness or a measurement
   std::uint32_t left = 0;            // payload of the DATA frame that is still to come
   channel* first_event = nullptr;
@@ -295,6 +305,7 @@ struct connection::parts final : mux::commit_observer {
   std::uint16_t peer_open_block_bytes_max = 0;
   std::uint16_t peer_alias_slots = 0;
   std::array<std::byte, 8> stash{};  // an incomplete header or preface
+  std::uint32_t assembled_bytes = 0; // of the last message that came in parts
   channel* last_dirty = nullptr;
   channel* last_event = nullptr;
   std::uint32_t widened[2] = {};     // all windows of channels beyond what was announced: of bytes, of messages

@@ -141,6 +141,11 @@ class send_queue {
     undisturbed_bytes_ += bytes;
     bulk_near_bytes_ -= bytes < bulk_near_bytes_ ? bytes : bulk_near_bytes_;
   }
+  // The same of a part of something large.
+  void note_bulk(channel_id by, std::size_t bytes) noexcept {
+    note_sent(by, bytes);
+    bulk_near_bytes_ = undisturbed_bytes_min;
+  }
   // Nobody has sent something small beside somebody's bulk for a while.
   bool undisturbed() const noexcept { return undisturbed_bytes_ >= undisturbed_bytes_min; }
 
