@@ -90,6 +90,7 @@ class uring_engine final : public kernel_engine {
   std::size_t fail(socket_id id, int error);
 
   // sending.cpp
+  std::size_t send_now(int fd, const chain& bytes) noexcept;
   void submit_send(std::uint32_t index, socket_slot& s);
   std::size_t sent(socket_id id, int answer);
 
