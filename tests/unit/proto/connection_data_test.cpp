@@ -497,5 +497,52 @@ TEST(connection_data, what_came_with_an_open_can_be_had_at_once_and_nothing_else
   p.server.drain();
 }
 
+TEST(connection_data, bytes_that_go_at_once_are_framed_as_all_others_are) {
+  // What the client sends when it writes so many bytes in such pieces, and the transport takes what there is now and then.
+  const auto wire_of = [](bool at_once, std::size_t piece) {
+    pair p;
+    p.settle();
+    const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::stream}, {}, end_mark::open);
+    const std::string all = pattern(12'000);
+    std::string wire;
+    for (std::size_t from = 0, count = 0; from < all.size(); from += piece) {
+      const byte_view part = as_bytes(std::string_view(all).substr(from, piece));
+      if (at_once) EXPECT_EQ(p.client.c.write_at_once(*id, part), part.size()) << from;
+      else EXPECT_EQ(p.client.c.write(*id, part), part.size()) << from;
+      if (++count % 70 == 0) wire += p.client.take();
+    }
+    EXPECT_TRUE(p.client.c.finish(*id));
+    wire += p.client.take();
+    p.server.give(wire);
+    EXPECT_EQ(p.server.text_of(*id), all);
+    return wire;
+  };
+  for (const std::size_t piece : {1u, 64u, 900u, 4'095u, 4'096u, 5'000u}) ASSERT_EQ(wire_of(true, piece), wire_of(false, piece)) << piece;
+}
+
+TEST(connection_data, what_cannot_go_at_once_is_left_to_write) {
+  pair p;
+  p.settle();
+  connection& c = p.client.c;
+  EXPECT_EQ(c.write_at_once(message_channel, as_bytes("text")), 0u);
+  EXPECT_EQ(c.write_at_once(3, as_bytes("text")), 0u) << "not open";
+  const auto messages = c.open(p.client.now, {.kind = channel_kind::message}, {}, end_mark::open);
+  EXPECT_EQ(c.write_at_once(*messages, as_bytes("text")), 0u);
+  const auto over = c.open(p.client.now, {.kind = channel_kind::stream}, as_bytes("all"), end_mark::end);
+  EXPECT_EQ(c.write_at_once(*over, as_bytes("text")), 0u) << "it has ended";
+  const auto full = c.open(p.client.now, {.kind = channel_kind::stream}, {}, end_mark::open);
+  const std::string block = pattern(16 * 1024);
+  while (c.write(*full, as_bytes(block))) {
+  }
+  const std::size_t queued = c.queued_bytes();
+  EXPECT_EQ(c.write_at_once(*full, as_bytes("text")), 0u) << "others are before it";
+  EXPECT_EQ(c.queued_bytes(), queued);
+  const auto reset = c.open(p.client.now, {.kind = channel_kind::stream}, {}, end_mark::open);
+  c.reset(*reset, static_cast<std::uint32_t>(errc::cancelled));
+  EXPECT_EQ(c.write_at_once(*reset, as_bytes("text")), 0u);
+  c.handle_end(p.client.now);
+  EXPECT_EQ(c.write_at_once(*full, as_bytes("text")), 0u) << "the connection is over";
+}
+
 }  // namespace
 }  // namespace hawser::proto::testing
