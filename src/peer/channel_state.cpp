@@ -214,6 +214,7 @@ void channel_state::reset(std::error_code reason, std::string_view text) {
 
 // The handle is gone: nobody reads or writes any more, and for what the other side opened the work has ended.
 void channel_state::drop_handle() {
+  if (send_done_ && receive_done_ && !attached_ && references() == 1 && !has_waiting()) return release();      // all is over
   const ref<channel_state> self(this);
   release();      // the handle's
   if (dropped_) return;
@@ -294,7 +295,11 @@ bool channel_state::call_at_once(byte_view body) {
   if (!with || started_ || extras_ || error_ || !with->opens_at_once() || body.size() > watermark()) return false;
   proto::open_options options;
   options.kind = kind_;
-  options.operation = operation_;
+  // Two words that were stored one by one a moment ago. The compiler would read them as one of sixteen bytes, and wait until both stores
+  // have left the processor.
+  std::size_t name_bytes = operation_.size();
+  asm("" : "+r"(name_bytes));
+  options.operation = std::string_view(operation_.data(), name_bytes);
   options.urgency = urgency_;
   options.user = this;
   const result<proto::channel_id> id = with->wire()->open(loop_->now(), options, body, proto::end_mark::end);

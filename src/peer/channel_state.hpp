@@ -165,8 +165,9 @@ class channel_state : public counted<channel_state>, public channel_link, public
   void discard_received();
   void end_of_receiving();
   void begin_ending(std::error_code reason);
+  bool has_waiting() const noexcept { return call_ || header_reader_ || writer_ || reader_; }
   void wake_later() {
-    if (call_ || header_reader_ || writer_ || reader_) wake_all_later();
+    if (has_waiting()) wake_all_later();
   }
   void wake_all_later();
   void wake_now();
