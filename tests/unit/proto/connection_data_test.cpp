@@ -517,7 +517,9 @@ TEST(connection_data, bytes_that_go_at_once_are_framed_as_all_others_are) {
     EXPECT_EQ(p.server.text_of(*id), all);
     return wire;
   };
-  for (const std::size_t piece : {1u, 64u, 900u, 4'095u, 4'096u, 5'000u}) ASSERT_EQ(wire_of(true, piece), wire_of(false, piece)) << piece;
+  for (const std::size_t piece : {1u, 64u, 900u, 4'095u, 4'096u, 5'000u}) {
+    ASSERT_EQ(wire_of(true, piece), wire_of(false, piece)) << piece;
+  }
 }
 
 TEST(connection_data, what_cannot_go_at_once_is_left_to_write) {
