@@ -138,7 +138,9 @@ void served_channel::end() {
     }
     work_.reset();
   }
-  if (request_ && returned()) {
+  if (!request_) {
+    put_away_fresh();      // somebody has taken it, and may read it when the receive buffer is another's
+  } else if (returned()) {
     request_.state_ = nullptr;
     release();
   }
@@ -171,6 +173,7 @@ void served_channel::drop() noexcept {
   working_ = false;
   if (sequel_) std::exchange(sequel_, nullptr).destroy();
   work_.reset();
+  if (!request_) put_away_fresh();
   close_books();
   release();
 }

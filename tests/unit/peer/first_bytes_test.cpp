@@ -116,6 +116,38 @@ TEST_F(first_bytes, are_read_where_the_handler_has_taken_the_request) {
   send_many("elsewhere");
 }
 
+TEST_F(first_bytes, are_there_for_who_has_taken_the_request_and_reads_when_others_have_come) {
+  scope elsewhere(loop_);
+  event come(loop_);
+  bool taken = false, read = false;
+  const auto go_on = [&](request rq) -> task<> {
+    taken = true;
+    co_await come.wait();
+    co_await count_by_reading(rq);
+    read = true;
+    rq.finish();
+  };
+  server.on("elsewhere", [&](request& rq) -> task<> {
+    elsewhere.spawn(go_on(std::move(rq)));
+    co_return;
+  });
+  server.on("other", echo);
+  connection to = there();
+  scope callers(loop_);
+  const auto call = [&]() -> task<> {
+    const std::string body = pattern(0, 600);
+    const auto answer = co_await client.call(to, "elsewhere", as_bytes(body));
+    HAWSER_CO_ASSERT(succeeded(answer));
+    EXPECT_EQ(as_text(*answer), "600");
+  };
+  callers.spawn(call());
+  ASSERT_TRUE(until([&] { return taken; }));
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(succeeded(ask("other", std::string(700, '-'))));      // more than an engine has buffers
+  come.set();
+  ASSERT_TRUE(until([&] { return callers.count() == 0; }));
+  EXPECT_TRUE(read);
+}
+
 TEST_F(first_bytes, give_their_credit_back_when_nobody_reads_them) {
   server.on("returns", [](request& rq) -> task<> {
     static_cast<void>(co_await rq.write(std::to_string(rq.available())));
