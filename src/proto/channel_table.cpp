@@ -3,15 +3,13 @@
 
 #include <bit>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace hawser::inline v0::proto {
 namespace {
 
-constexpr std::uint32_t word_bits = 64;
 constexpr std::uint32_t page_count_min = 64;      // one word of bits: 1,024 channels
-
-std::uint32_t words_for(std::uint32_t bits) noexcept { return (bits + word_bits - 1) / word_bits; }
 
 }  // namespace
 
@@ -19,9 +17,7 @@ std::uint32_t words_for(std::uint32_t bits) noexcept { return (bits + word_bits 
 
 channel_range::~channel_range() {
   for (std::uint32_t i = 0; i < page_count_; ++i) delete pages_[i];
-  delete[] pages_;
-  delete[] open_pages_;
-  delete[] open_words_;
+  ::operator delete(pages_);
 }
 
 // To at least number + 1 pages.
@@ -29,25 +25,21 @@ void channel_range::widen(std::uint32_t number) {
   std::uint32_t count = page_count_ == 0 ? page_count_min : page_count_;
   while (count <= number) count *= 2;
 
-  page** const pages = new page*[count]();
-  const std::uint32_t words = words_for(count);
-  std::uint64_t* const open_pages = new std::uint64_t[words];
-  std::uint64_t* const open_words = new std::uint64_t[words_for(words)];
-  std::memset(open_pages, 0xff, words * sizeof *open_pages);
-  std::memset(open_words, 0, words_for(words) * sizeof *open_words);
+  const std::uint32_t words = words_for(count), groups = words_for(words);
+  void* const block = ::operator new(count * sizeof(page*) + (words + groups) * sizeof(std::uint64_t));
+  page** const pages = new (block) page*[count]();
+  std::uint64_t* const open = new (pages + count) std::uint64_t[words + groups];
+  std::memset(open, 0xff, words * sizeof *open);
+  std::memset(open + words, 0, groups * sizeof *open);
   if (page_count_ != 0) {
     std::memcpy(pages, pages_, page_count_ * sizeof *pages);
-    std::memcpy(open_pages, open_pages_, words_for(page_count_) * sizeof *open_pages);
+    std::memcpy(open, open_pages(), words_for(page_count_) * sizeof *open);
   }
   for (std::uint32_t i = 0; i < words; ++i) {
-    if (open_pages[i] != 0) open_words[i / word_bits] |= std::uint64_t{1} << (i % word_bits);
+    if (open[i] != 0) open[words + i / word_bits] |= std::uint64_t{1} << (i % word_bits);
   }
-  delete[] pages_;
-  delete[] open_pages_;
-  delete[] open_words_;
+  ::operator delete(pages_);
   pages_ = pages;
-  open_pages_ = open_pages;
-  open_words_ = open_words;
   page_count_ = count;
 }
 
@@ -55,9 +47,10 @@ std::uint32_t channel_range::lowest_free(std::uint32_t limit) const noexcept {
   const std::uint32_t groups = words_for(words_for(page_count_));
   std::uint32_t slot = page_count_ * page_slots;      // beyond everything that was ever used
   for (std::uint32_t group = 0; group < groups; ++group) {
-    if (open_words_[group] == 0) continue;
-    const std::uint32_t word = group * word_bits + static_cast<std::uint32_t>(std::countr_zero(open_words_[group]));
-    const std::uint32_t number = word * word_bits + static_cast<std::uint32_t>(std::countr_zero(open_pages_[word]));
+    const std::uint64_t with_room = open_words()[group];
+    if (with_room == 0) continue;
+    const std::uint32_t word = group * word_bits + static_cast<std::uint32_t>(std::countr_zero(with_room));
+    const std::uint32_t number = word * word_bits + static_cast<std::uint32_t>(std::countr_zero(open_pages()[word]));
     const page* const at = pages_[number];
     slot = number * page_slots + (at ? static_cast<std::uint32_t>(std::countr_one(at->busy)) : 0);
     break;
@@ -75,9 +68,9 @@ channel& channel_range::occupy(std::uint32_t slot) {
   at.busy |= bit;
   ++busy_count_;
   if (at.busy == page_full) {
-    std::uint64_t& word = open_pages_[number / word_bits];
+    std::uint64_t& word = open_pages()[number / word_bits];
     word &= ~(std::uint64_t{1} << (number % word_bits));
-    if (word == 0) open_words_[number / word_bits / word_bits] &= ~(std::uint64_t{1} << (number / word_bits % word_bits));
+    if (word == 0) open_words()[number / word_bits / word_bits] &= ~(std::uint64_t{1} << (number / word_bits % word_bits));
   }
   return at.slots[slot % page_slots];
 }
@@ -92,8 +85,8 @@ void channel_range::vacate(std::uint32_t slot) noexcept {
   at.slots[slot % page_slots] = channel{};
   --busy_count_;
   if (!was_full) return;
-  open_pages_[number / word_bits] |= std::uint64_t{1} << (number % word_bits);
-  open_words_[number / word_bits / word_bits] |= std::uint64_t{1} << (number / word_bits % word_bits);
+  open_pages()[number / word_bits] |= std::uint64_t{1} << (number % word_bits);
+  open_words()[number / word_bits / word_bits] |= std::uint64_t{1} << (number / word_bits % word_bits);
 }
 
 void channel_range::trim() noexcept {
@@ -103,9 +96,7 @@ void channel_range::trim() noexcept {
     pages_[i] = nullptr;
   }
   if (busy_count_ != 0 || page_count_ == 0) return;
-  delete[] std::exchange(pages_, nullptr);
-  delete[] std::exchange(open_pages_, nullptr);
-  delete[] std::exchange(open_words_, nullptr);
+  ::operator delete(std::exchange(pages_, nullptr));
   page_count_ = 0;
 }
 

@@ -129,14 +129,19 @@ class channel_range {
     std::uint32_t busy = 0;
   };
   static constexpr std::uint32_t page_full = (1u << page_slots) - 1;
+  static constexpr std::uint32_t word_bits = 64;
+  static constexpr std::uint32_t words_for(std::uint32_t bits) noexcept { return (bits + word_bits - 1) / word_bits; }
   void widen(std::uint32_t number);
+  // A bit per page: set when it has a free slot (or does not exist yet).
+  std::uint64_t* open_pages() const noexcept { return reinterpret_cast<std::uint64_t*>(pages_ + page_count_); }
+  // A bit per word of those: set when that word is not 0.
+  std::uint64_t* open_words() const noexcept { return open_pages() + words_for(page_count_); }
 
-  page** pages_ = nullptr;               // page_count_ pointers
-  std::uint64_t* open_pages_ = nullptr;  // a bit per page: set when it has a free slot (or does not exist yet)
-  std::uint64_t* open_words_ = nullptr;  // a bit per word of open_pages_: set when that word is not 0
+  page** pages_ = nullptr;               // page_count_ pointers; behind them, in the same block, the bits
   std::uint32_t page_count_ = 0;         // a power of two, at least 64, or 0
   std::uint32_t busy_count_ = 0;
 };
+static_assert(sizeof(void*) != 8 || sizeof(channel_range) == 16, "two of them are part of every idle connection");
 
 // Both ranges and channel 1.
 class channel_table {

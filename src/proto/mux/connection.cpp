@@ -22,7 +22,7 @@ connection::parts::parts(role side_, const settings& with_, const identity& who,
       pulse(side_, seed * 0x9e3779b97f4a7c15u + 1, now_),
       meter(with_.announced.channels_max, to_bucket_time(now_)),
       shake(std::make_unique<handshake>()) {
-  static_assert(sizeof(void*) != 8 || sizeof(parts) <= 840, "what an idle connection costs: say why before raising it");
+  static_assert(sizeof(void*) != 8 || sizeof(parts) <= 808, "what an idle connection costs: say why before raising it");
   HAWSER_EXPECTS(check_limits(with.announced) == errc{}, "limits outside of what HELLO may announce");
   HAWSER_EXPECTS(with.announced.pings_in_flight_max <= pings_answered_max, "more unanswered pings than a connection remembers");
   HAWSER_EXPECTS(check_identity(who) == errc{}, "an identity that HELLO cannot carry");

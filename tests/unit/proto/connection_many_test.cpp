@@ -28,8 +28,8 @@ cost of_messages(std::size_t idle) {
   pair p(many, many);
   p.settle();
   p.client.keeps = p.server.keeps = false;
-  // Channels lie in pages of 16 and a word, which is filled up to the next multiple of 128. (An index of 256 pointers is as large as 16 of them, and may be read.)
-  hawser::test::guard_blocks(16 * sizeof(channel) + 1, 16 * sizeof(channel) + 128);
+  // Channels lie in pages of 16 and a word, which is filled up to the next multiple of 128. (An index of 256 pages is nearly as large, and may be read.)
+  hawser::test::guard_blocks(16 * sizeof(channel) + 128, 16 * sizeof(channel) + 128);
   const std::size_t blocks_before = hawser::test::guarded_blocks();
   const auto open_some = [&](std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) EXPECT_TRUE(p.client.c.open(p.client.now, {}, {}, end_mark::open));
