@@ -42,6 +42,14 @@ void uring_engine::send(socket_id id, chain& bytes) {
   if (s->phase == socket_phase::open) submit_send(id.index, *s);
 }
 
+// What arrived and waits for its turn stands in the same line as what was sent, which must not take it along.
+bool uring_engine::take_sent(socket_id id) {
+  if (!kernel_engine::take_sent(id)) return false;
+  socket_slot& s = *slots_.at(id.index);
+  if (s.last_arrival != 0 || s.receive_error != 0 || (s.end_seen && !s.end_told)) enqueue(id.index, s);
+  return true;
+}
+
 // At once, as a rule: so the FIN leaves with it, and no turn is needed to learn that it may.
 void uring_engine::send_last(socket_id id, chain& bytes) {
   socket_slot* s = begin_send(id, bytes);

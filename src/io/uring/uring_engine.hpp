@@ -39,6 +39,7 @@ class uring_engine final : public kernel_engine {
   using kernel_engine::close;
   void send(socket_id id, chain& bytes) override;
   void send_last(socket_id id, chain& bytes) override;
+  bool take_sent(socket_id id) override;
   void pause_receiving(socket_id id) override;
   void resume_receiving(socket_id id) override;
   void close(socket_id id) override;
