@@ -61,6 +61,46 @@ TEST_F(peer_messages, keep_their_boundaries_order_and_bytes_from_empty_to_the_la
   EXPECT_TRUE(until([&] { return received == sizes.size(); })) << received;
 }
 
+// What a message does not get rid of at once is in the way of the next ones; and each side receives while it sends.
+TEST_F(peer_messages, that_are_large_go_both_ways_at_once_and_keep_their_order_and_bytes) {
+  const std::size_t count = scaled(200);
+  const auto size_of = [](std::size_t i) { return i % 4 == 3 ? i : i * 37'117 % (std::size_t{1} << 20); };
+  std::size_t at_server = 0, at_client = 0;
+  const auto check = [&](std::size_t& received, byte_view message) {
+    EXPECT_EQ(message.size(), size_of(received));
+    EXPECT_TRUE(follows_pattern(message, received * 1000)) << received;
+    ++received;
+  };
+  connection back;
+  server.on_message([&](connection& from, byte_view message) {
+    back = from;
+    check(at_server, message);
+  });
+  client.on_message([&](connection&, byte_view message) { check(at_client, message); });
+  const auto send_all = [&](peer& from, connection to) -> task<bool> {
+    for (std::size_t i = from.name() == client.name() ? 1 : 0; i < count; ++i) {
+      const std::string body = pattern(i * 1000, size_of(i));
+      for (;;) {
+        const result<> sent = to.send(body);
+        if (sent) break;
+        if (sent.error() != errc::would_block) co_return false;
+        const auto writable = co_await from.writable(to);
+        if (!writable) co_return false;
+      }
+    }
+    co_return true;
+  };
+  ASSERT_TRUE(succeeded(there().send(pattern(0, size_of(0)))));
+  ASSERT_TRUE(until([&] { return at_server == 1; }));
+  task<bool> there_sent = send_all(client, there()), back_sent = send_all(server, back);
+  there_sent.start();
+  back_sent.start();
+  EXPECT_TRUE(until([&] { return at_server == count && at_client == count; })) << at_server << ' ' << at_client;
+  EXPECT_TRUE(there_sent.done() && there_sent.take());
+  EXPECT_TRUE(back_sent.done() && back_sent.take());
+  EXPECT_EQ(there().statistics().messages_received, count);
+}
+
 TEST_F(peer_messages, one_byte_over_the_other_sides_limit_is_refused_here_and_harms_nothing) {
   std::size_t received = 0;
   server.on_message([&](connection&, byte_view message) { received += message.size(); });
