@@ -11,10 +11,11 @@ namespace hawser::inline v0::proto {
 
 namespace {
 
-// Worth a receive of its own kind: below it the copy is cheaper.
-constexpr std::size_t room_bytes_min = 4 * 1024;
-// And so is a receive of the next one's head before it.
+// Worth a receive of its own kind: below it the copy is cheaper. Among large messages it is the other way about: there little is received
+// at a time where no room is.
+constexpr std::size_t room_bytes_min = 16 * 1024;
 constexpr std::uint32_t large_message_bytes = 32 * 1024;
+constexpr std::size_t room_bytes_min_of_large = 4 * 1024;
 
 event bytes_of(const channel& of, event_kind kind, byte_view bytes, std::uint32_t cost) {
   event made{kind};
@@ -234,7 +235,8 @@ void connection::parts::widen(assembly& whole, std::size_t count) {
 
 std::span<std::byte> connection::poll_room() {
   parts& p = *parts_;
-  if (p.reading != parts::stage::data || p.left < room_bytes_min || p.over || !p.in.empty()) return {};
+  if (p.reading != parts::stage::data || p.over || !p.in.empty()) return {};
+  if (p.left < (p.assembled_bytes < large_message_bytes ? room_bytes_min : room_bytes_min_of_large)) return {};
   channel& of = *p.table.find(p.frame.channel);
   if (!of.incoming || of.has(channel_flag::discard) || !kind_has_messages(of.kind)) return {};
   chunk& bytes = of.incoming->bytes;
