@@ -42,12 +42,10 @@ void uring_engine::send(socket_id id, chain& bytes) {
   if (s->phase == socket_phase::open) submit_send(id.index, *s);
 }
 
-// What arrived and waits for its turn stands in the same line as what was sent, which must not take it along.
+// Not while the socket is in the list of the ready for what arrived as well: it would be forgotten.
 bool uring_engine::take_sent(socket_id id) {
-  if (!kernel_engine::take_sent(id)) return false;
-  socket_slot& s = *slots_.at(id.index);
-  if (s.last_arrival != 0 || s.receive_error != 0 || (s.end_seen && !s.end_told)) enqueue(id.index, s);
-  return true;
+  const socket_slot* s = live(id);
+  return s && s->last_arrival == 0 && s->receive_error == 0 && !s->end_seen && kernel_engine::take_sent(id);
 }
 
 // At once, as a rule: so the FIN leaves with it, and no turn is needed to learn that it may.
