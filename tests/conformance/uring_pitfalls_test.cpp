@@ -227,6 +227,18 @@ TEST_F(uring_pitfalls, close_with_a_receive_armed_sends_fin_at_once_and_frees_th
   EXPECT_EQ(server().engine().open_sockets(), 0u);
 }
 
+// What was sent at once and not told yet is in nobody's hands but the kernel's: the second that a closed socket has for it begins here.
+TEST_F(uring_pitfalls, close_right_behind_a_large_send_keeps_the_socket_for_a_second_and_no_longer) {
+  accepted_ = tiny_buffers;
+  begin();
+  side near(client());
+  ASSERT_TRUE(connect(near, {.send_buffer_bytes = 256 * 1024, .exact_buffers = true}));
+  last().pause();
+  near.send(pattern(64 * 1024));
+  near.close();
+  EXPECT_TRUE(drive([&] { return client().engine().open_sockets() == 0; }, 4s));
+}
+
 TEST_F(uring_pitfalls, abort_with_a_receive_armed_and_a_send_in_flight_sends_rst_at_once) {
   accepted_ = tiny_buffers;
   begin();

@@ -61,7 +61,7 @@ void uring_engine::finish(std::uint32_t index) {
     return;
   }
   start_receiving(index, s);
-  const bool timed = s.send_bytes != 0;
+  const bool timed = s.send_bytes != 0 && !s.sent;
   if (!timed) set_alarm(after(now(), drain_limit), alarm_kind::drain_over, index, s.generation);
 }
 
