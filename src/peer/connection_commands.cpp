@@ -124,8 +124,8 @@ result<> peer_connection::start(channel_state& call) {
   extras& e = need_extras();
   if (e.queued_count >= options.calls_queued_max || (e.queued_count > 0 && e.queued_bytes + bytes > options.calls_queued_bytes_max))
     return failure(errc::too_many_calls);
-  e.queued.push_back(call);
   call.charge(bytes);
+  e.queued.push_back(call);
   e.queued_bytes += bytes;
   ++e.queued_count;
   ++core_->calls().queued;

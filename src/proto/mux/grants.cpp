@@ -105,7 +105,7 @@ void connection::parts::want(channel& of, std::size_t bytes) {
 // A part of it arrived.
 void connection::parts::excuse(channel& of, std::uint32_t cost) {
   received.excuse(cost);
-  if (of.has(channel_flag::places_budget) && of.in.short_of(of.in.window() / 4)) grant_from_budget(of);
+  if (of.has(channel_flag::places_budget) && of.in.short_of(of.in.window() / 4)) grant_from_budget(of, grant::more);
 }
 
 // The read is complete, or nothing more will come.
@@ -130,6 +130,7 @@ void connection::parts::seek_budget(channel& of) {
 
 void connection::parts::enter_budget(channel& of) {
   if (of.has(channel_flag::waits_budget)) return;
+  grant which = grant::more;
   if (!of.has(channel_flag::places_budget)) {
     if (!need_rare().budget.enter(of.id)) {
       of.set(channel_flag::waits_budget);
@@ -137,15 +138,16 @@ void connection::parts::enter_budget(channel& of) {
       return;
     }
     of.set(channel_flag::places_budget);
+    which = grant::first;
   }
-  grant_from_budget(of);
+  grant_from_budget(of, which);
 }
 
-void connection::parts::grant_from_budget(channel& of) {
+void connection::parts::grant_from_budget(channel& of, grant which) {
   std::uint64_t wanted = wanted_cost(of);
   // Frames that are smaller than expected cost more than expected: then it gets more, a little at a time.
   std::uint64_t most = 4 * wanted;
-  if (of.in.surplus() != 0) wanted = of.in.window() / 2;
+  if (which == grant::more && of.in.surplus() != 0) wanted = of.in.window() / 2;
   if (of.incoming) {
     const std::uint64_t here = of.incoming->bytes.size();
     const std::uint64_t rest = with.announced.message_bytes_max - std::min<std::uint64_t>(here, with.announced.message_bytes_max);
@@ -171,7 +173,7 @@ void connection::parts::leave_budget(channel& of) {
   if (!next) return;
   next->clear(channel_flag::waits_budget);
   next->set(channel_flag::places_budget);
-  grant_from_budget(*next);
+  grant_from_budget(*next, grant::first);
 }
 
 }  // namespace hawser::inline v0::proto

@@ -339,6 +339,54 @@ TEST(connection_credit, bulk_beside_small_messages_gets_no_more_window_than_it_u
   EXPECT_GT(beside, 1u << 20) << "enough for what it says";
 }
 
+// A window that was just narrowed leaves credit above it: that is none of what a read of a fixed size was granted.
+TEST(connection_credit, a_sized_read_behind_a_window_that_was_narrowed_is_completed) {
+  for (const int fast_laps : {1, 2, 3})
+  for (int slow_laps = 1; slow_laps <= 24; ++slow_laps) {
+    for (const std::size_t first : {1'000, 9'000, 15'000, 25'000}) {
+      settings with;
+      with.send_bytes_max = with.channel_send_bytes_max = 64 << 20;
+      pair p(with, with);
+      p.client.keeps = p.server.keeps = false;
+      p.settle();
+      const auto id = p.client.c.open(p.client.now, {}, {}, end_mark::open);
+      std::size_t heard = 0;
+      p.server.on_event = [&](const event& e) {
+        if (e.kind == event_kind::data) heard += e.bytes.size();
+      };
+      const auto lap = [&](std::size_t bytes, bool message) {
+        std::string there;
+        const auto take_all = [&] {
+          for (std::string more = p.client.take(); !more.empty(); more = p.client.take()) there += more;
+        };
+        for (std::size_t sent = 0; sent < bytes; sent += 65'536) (void)p.client.c.write(*id, as_bytes(pattern(std::min<std::size_t>(bytes, 65'536))));
+        take_all();
+        if (message) EXPECT_TRUE(p.client.c.send(message_channel, as_bytes(std::string_view("still there?"))));
+        take_all();
+        p.advance(std::chrono::milliseconds(50));
+        p.server.give(there);
+        const std::string back = p.server.take();
+        p.advance(std::chrono::milliseconds(50));
+        p.client.give(back);
+      };
+      for (int i = 0; i < fast_laps; ++i) lap(1 << 18, false);
+      for (int i = 0; i < 40 && p.client.c.queued_bytes() != 0; ++i) lap(0, false);
+      for (int i = 0; i < slow_laps; ++i) lap(30'000, true);
+      for (int i = 0; i < 4; ++i) lap(0, false);
+      p.server.consumes = false;
+      heard = 0;
+      constexpr std::size_t wanted = 1 << 20;
+      p.server.c.want(*id, wanted);
+      (void)p.client.c.write(*id, as_bytes(pattern(first)));
+      lap(0, false);
+      for (std::size_t sent = first; sent < wanted; sent += 100'000) (void)p.client.c.write(*id, as_bytes(pattern(std::min<std::size_t>(100'000, wanted - sent))));
+      for (int i = 0; i < 300 && heard < wanted; ++i) lap(0, false);
+      ASSERT_GE(heard, wanted) << fast_laps << " fast and " << slow_laps << " slow laps, then " << first;
+      EXPECT_FALSE(p.server.c.over());
+    }
+  }
+}
+
 TEST(connection_credit, a_stalled_reader_bounds_the_senders_memory_and_nothing_is_lost) {
   pair p;
   p.client.keeps = p.server.keeps = false;
