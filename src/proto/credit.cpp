@@ -30,30 +30,21 @@ void recv_credit::raise(std::uint32_t by) noexcept {
   outstanding_ += by;
 }
 
-std::int32_t recv_credit::tune(std::uint32_t granted, instant now, duration round_trip, bounds within, bool shared) noexcept {
+std::uint32_t recv_credit::tune(std::uint32_t granted, instant now, duration round_trip, std::uint32_t most) noexcept {
   using namespace std::chrono_literals;
   lap_granted_ += std::min(granted, std::numeric_limits<std::uint32_t>::max() - lap_granted_);
   if (lap_granted_ < window_) return 0;
   const duration lap = now - lap_began_;
   // Half-window grants need two round trips' worth; the rest is slack. More only fills queues, which every small message then waits in.
-  const duration needed = round_trip == duration::zero() ? duration::zero() : std::max<duration>(2 * round_trip, 25us);
-  const duration quick = shared ? needed : 2 * needed;
+  const duration quick = round_trip == duration::zero() ? duration::zero() : std::max<duration>(4 * round_trip, 50us);
   lap_granted_ = 0;
   lap_began_ = now;
-  const auto limit = static_cast<std::uint32_t>(std::min<std::int64_t>(within.most, credit_max));
-  if (lap < quick && window_ < limit) {
-    const std::uint32_t grown = std::min(window_, limit - window_);
-    window_ += grown;
-    returnable_ += grown;
-    return static_cast<std::int32_t>(grown);
-  }
-  if (shared && needed != duration::zero() && lap >= 2 * needed && window_ > within.least) {
-    const std::uint32_t gone = std::min(window_ / 2, window_ - within.least);
-    window_ -= gone;
-    surplus_ += gone;
-    return -static_cast<std::int32_t>(gone);
-  }
-  return 0;
+  const auto limit = static_cast<std::uint32_t>(std::min<std::int64_t>(most, credit_max));
+  if (lap >= quick || window_ >= limit) return 0;
+  const std::uint32_t grown = std::min(window_, limit - window_);
+  window_ += grown;
+  returnable_ += grown;
+  return grown;
 }
 
 // ---- reassembly_budget

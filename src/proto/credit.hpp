@@ -64,9 +64,6 @@ static_assert(sizeof(send_credit) == 8);
 //   outstanding + held by this side + returnable = window + surplus
 class recv_credit {
  public:
-  struct bounds {
-    std::uint32_t least, most;       // of a window that is tuned
-  };
   explicit recv_credit(std::uint32_t window) noexcept : outstanding_(window), window_(window) {}
 
   // A frame of this cost arrived. False: it was more than the peer may send (errc::flow_control).
@@ -97,10 +94,8 @@ class recv_credit {
   void raise(std::uint32_t by) noexcept;
 
   // C5: call when a grant was taken. When a whole window went by in less than 4 round trips (at least 50 us; never while none is
-  // known), the window doubles up to `most`; the difference is returnable at once. Beside somebody who says little (`shared`), and waits
-  // behind all of it, half of that must do, and a window that takes twice as long as it must is halved, down to `least`: so much of what
-  // comes back is kept. Returns by how many bytes it changed.
-  std::int32_t tune(std::uint32_t granted, instant now, duration round_trip, bounds within, bool shared) noexcept;
+  // known), the window doubles up to `most`; the difference is returnable at once. Returns how many bytes it grew.
+  std::uint32_t tune(std::uint32_t granted, instant now, duration round_trip, std::uint32_t most) noexcept;
 
   std::int64_t outstanding() const noexcept { return outstanding_; }
   std::uint32_t window() const noexcept { return window_; }
@@ -162,8 +157,8 @@ class recv_ledger {
 
   bool due() const noexcept { return credit_.due(); }
   std::uint32_t take_grant() noexcept { return credit_.take_grant(); }
-  void tune(std::uint32_t granted, instant now, duration round_trip, std::uint32_t most) noexcept {
-    (void)credit_.tune(granted, now, round_trip, {credit_.window(), most}, false);
+  std::uint32_t tune(std::uint32_t granted, instant now, duration round_trip, std::uint32_t most) noexcept {
+    return credit_.tune(granted, now, round_trip, most);
   }
   std::size_t held() const noexcept { return held_; }
   std::size_t withheld() const noexcept { return withheld_; }

@@ -116,8 +116,7 @@ class outlet {
 // and 16 for each frame), with the names of settings and of limits:
 //   held by the application   receive_bytes_max + the connection's window (at most window_bytes_max) + message_bytes_max,
 //                             and what sized reads (want()) hold until they are complete
-//   half messages             channels_max x channel_credit + reassembly_bytes_max for windows that were widened (twice that, as
-//                             for sized reads, if the peer keeps what it had of those that were narrowed again),
+//   half messages             channels_max x channel_credit + reassembly_bytes_max for windows that were widened,
 //                             + places x message_bytes_max, places = max(1, reassembly_bytes_max / message_bytes_max);
 //                             a buffer may be up to four times as large as what is in it, and one as large as a message
 //   sized reads               their windows: channels_max x channel_credit + window_bytes_max,

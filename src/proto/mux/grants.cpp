@@ -69,14 +69,13 @@ void connection::parts::tune(channel& of, std::uint32_t granted) noexcept {
     const std::size_t bound = messages ? std::min(with.reassembly_bytes_max, with.window_bytes_max) : with.window_bytes_max;
     most = std::min(most, of.in.window() + (bound - std::min<std::size_t>(bound, widened[messages])));
   }
-  const recv_credit::bounds within{with.announced.channel_credit, static_cast<std::uint32_t>(std::min<std::size_t>(most, credit_max))};
   const bool shared = is_recent(bulk_heard_at) && is_recent(small_heard_at);
   // A message that is put together is given back as a whole: a window that does not hold the next one beside it makes both sides wait in turn.
   duration round_trip = pulse.shortest_round_trip();
   const bool puts_together = of.incoming && of.in.window() / 2 < std::max<std::size_t>(assembled_bytes, of.incoming->bytes.size());
   if (puts_together && !shared) round_trip = std::max(round_trip, slow_line);
-  const std::int32_t grown = of.in.tune(granted, now, round_trip, within, shared);
-  if (of.id != message_channel) widened[messages] += static_cast<std::uint32_t>(grown);
+  const std::uint32_t grown = of.in.tune(granted, now, round_trip, static_cast<std::uint32_t>(std::min<std::size_t>(most, credit_max)));
+  if (of.id != message_channel) widened[messages] += grown;
   // Without a round trip a window cannot tell that it is too small for a long line.
   if (hello_here && pulse.wants_measurement(now)) quiet_ping_due = true;
   check_channel_credit(of);
@@ -105,7 +104,7 @@ void connection::parts::want(channel& of, std::size_t bytes) {
 // A part of it arrived.
 void connection::parts::excuse(channel& of, std::uint32_t cost) {
   received.excuse(cost);
-  if (of.has(channel_flag::places_budget) && of.in.short_of(of.in.window() / 4)) grant_from_budget(of, grant::more);
+  if (of.has(channel_flag::places_budget) && of.in.short_of(of.in.window() / 4)) grant_from_budget(of);
 }
 
 // The read is complete, or nothing more will come.
@@ -130,7 +129,6 @@ void connection::parts::seek_budget(channel& of) {
 
 void connection::parts::enter_budget(channel& of) {
   if (of.has(channel_flag::waits_budget)) return;
-  grant which = grant::more;
   if (!of.has(channel_flag::places_budget)) {
     if (!need_rare().budget.enter(of.id)) {
       of.set(channel_flag::waits_budget);
@@ -138,16 +136,15 @@ void connection::parts::enter_budget(channel& of) {
       return;
     }
     of.set(channel_flag::places_budget);
-    which = grant::first;
   }
-  grant_from_budget(of, which);
+  grant_from_budget(of);
 }
 
-void connection::parts::grant_from_budget(channel& of, grant which) {
+void connection::parts::grant_from_budget(channel& of) {
   std::uint64_t wanted = wanted_cost(of);
   // Frames that are smaller than expected cost more than expected: then it gets more, a little at a time.
   std::uint64_t most = 4 * wanted;
-  if (which == grant::more && of.in.surplus() != 0) wanted = of.in.window() / 2;
+  if (of.in.surplus() != 0) wanted = of.in.window() / 2;
   if (of.incoming) {
     const std::uint64_t here = of.incoming->bytes.size();
     const std::uint64_t rest = with.announced.message_bytes_max - std::min<std::uint64_t>(here, with.announced.message_bytes_max);
@@ -173,7 +170,7 @@ void connection::parts::leave_budget(channel& of) {
   if (!next) return;
   next->clear(channel_flag::waits_budget);
   next->set(channel_flag::places_budget);
-  grant_from_budget(*next, grant::first);
+  grant_from_budget(*next);
 }
 
 }  // namespace hawser::inline v0::proto

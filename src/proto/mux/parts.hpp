@@ -185,8 +185,7 @@ struct connection::parts final : mux::commit_observer {
   void consume(channel& of, std::uint32_t cost);
   void seek_budget(channel& of);
   void enter_budget(channel& of);
-  enum class grant : bool { first, more };      // all that the read or message may take, or a little more than was expected
-  void grant_from_budget(channel& of, grant which);
+  void grant_from_budget(channel& of);
   void leave_budget(channel& of);
 
   // -- sending.cpp

@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t control_bytes_per_turn = 16 * 1024;
 // Large writes are cheap, and whoever comes next waits behind them: only who has the line to itself makes them. Where bulk comes in as
 // well, each turn of the other side's writes is followed by one of ours: they are smaller still.
-constexpr std::size_t shared_committed_bytes_max = 20 * 1024;
-constexpr std::size_t mutual_committed_bytes_max = 12 * 1024;
+constexpr std::size_t shared_committed_bytes_max = 16 * 1024;
+constexpr std::size_t mutual_committed_bytes_max = 8 * 1024;
 constexpr std::uint32_t control_bits = channel_flag::credit_due | channel_flag::reset_due | channel_flag::stop_due | channel_flag::release_due;
 }  // namespace
 
