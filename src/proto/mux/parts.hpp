@@ -95,7 +95,7 @@ inline std::uint32_t code_from_wire(std::uint32_t code) noexcept {
 }
 
 // The state of a connection. receive.cpp parses, data.cpp takes DATA, control.cpp what is not, grants.cpp gives credit, sending.cpp takes what is
-// to be said, transmit.cpp frames it, channels.cpp opens and ends channels, closing.cpp ends the connection, connection.cpp begins it.
+// to be said, through.cpp hands on what is large, transmit.cpp frames the rest, channels.cpp opens and ends channels, closing.cpp ends the connection, connection.cpp begins it.
 struct connection::parts final : mux::commit_observer {
   parts(role side_, const settings& with_, const identity& who, buffer_pool& pool_, instant now_, std::uint64_t seed);
   ~parts();
@@ -197,8 +197,6 @@ struct connection::parts final : mux::commit_observer {
            out.committed_bytes() + frame_bytes < most && out.has_slots();
   }
   bool send_frame(channel& to, byte_view message);
-  std::size_t send_through(channel& to, byte_view message, outlet& now_to);
-  void put_rest(byte_view head, byte_view payload, std::size_t gone);
   bool may_send_free(const channel& of, std::size_t frame_bytes) const noexcept;
   bool accepts(channel& of, std::size_t copied_bytes) noexcept;
   std::size_t reserve() noexcept;
@@ -208,6 +206,10 @@ struct connection::parts final : mux::commit_observer {
   std::size_t write(channel& to, byte_view bytes);
   result<> finish(channel& of);
   channel_step frame_fin(channel& of);
+
+  // -- through.cpp
+  std::size_t send_through(channel& to, byte_view message, outlet& now_to);
+  void put_rest(byte_view head, byte_view payload, std::size_t gone);
 
   // -- channels.cpp
   void stop(channel& of, std::uint32_t code);
