@@ -23,7 +23,7 @@ struct bench_options {
   std::string engine = "both";
   std::string peers, plots;
   std::vector<std::string> only;
-  bool json = false, markdown = false;
+  bool json = false, csv = false, markdown = false;
 };
 
 // On a machine that refuses io_uring, `both` is epoll, and it is said.
@@ -72,7 +72,7 @@ bool measure(const bench_options& options) {
   }
   const std::vector<contestant> contestants = contestants_of(options);
   const auto against = [&](const contestant& who) { return opponents_of(who, contestants); };
-  const bool table = !options.json && !options.markdown;
+  const bool table = !options.json && !options.csv && !options.markdown;
   if (table) std::cout << to_text(conditions_of(jobs.front(), options.runs));
   progress shown(runs_of(jobs, contestants, options.runs));
   std::vector<result_of_contest> all;
@@ -85,6 +85,7 @@ bool measure(const bench_options& options) {
     if (!results.left_out.empty()) std::cerr << "hawser: bench " << title_of(one) << ": LEFT OUT: " << results.left_out << '\n';
     if (results.standings.empty()) continue;
     if (options.json) print_json(std::cout, results);
+    if (options.csv) print_csv(std::cout, results, all.empty());
     if (table) print_table(std::cout, results);
     all.push_back(std::move(results));
   }
@@ -121,12 +122,13 @@ void add_bench(CLI::App& application, int& outcome) {
   command->add_option("--only", options->only, "raw, hawser or a library: those alone");
   command->add_option("--plot", options->plots, "directory to write SVG files to: bars, latencies, how it scales")->type_name("DIR");
   CLI::Option* json = command->add_flag("--json", options->json, "print one JSON object a line");
-  command->add_flag("--markdown", options->markdown, "print one table for a document")->excludes(json);
+  CLI::Option* csv = command->add_flag("--csv", options->csv, "print a row of comma-separated figures a line, names first; percentiles included")->excludes(json);
+  command->add_flag("--markdown", options->markdown, "print one table for a document")->excludes(json)->excludes(csv);
   std::string work = "Work:\n";
   for (const workload_traits& one : workloads) work += "  " + std::string(one.name) + std::string(10 - one.name.size(), ' ') + std::string(one.is) + '\n';
   command->footer(work +
       "Examples:\n  hawser bench --quick\n  hawser bench pingpong --engine both --wait spin\n  hawser bench echoes --connections 1000\n"
-      "  hawser bench requests --in-flight 1024 --runs 9 --json");
+      "  hawser bench requests --in-flight 1024 --runs 9 --json\n  hawser bench paced --size 128 --connections 16 --csv >latencies.csv");
   command->callback([options, &outcome] {
     if (!measure(*options)) outcome = answered_with_error;
   });

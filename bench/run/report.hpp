@@ -25,9 +25,11 @@ std::string title_of(const job& of);
 // Under what a result is looked up and its plot is filed: "requests-64-spin".
 std::string slug_of(const job& of);
 
-// table.cpp, json.cpp (one object a line for each contestant), markdown.cpp (one table for all)
+// table.cpp, json.cpp (one object a line for each contestant, or one row of the same columns whatever was done), markdown.cpp (one
+// table for all)
 void print_table(std::ostream& out, const result_of_contest& results);
 void print_json(std::ostream& out, const result_of_contest& results);
+void print_csv(std::ostream& out, const result_of_contest& results, bool with_names);
 void print_markdown(std::ostream& out, const std::vector<result_of_contest>& all);
 
 // What standings say of all their samples.

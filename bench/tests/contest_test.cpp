@@ -129,6 +129,45 @@ TEST(contest, is_one_json_object_a_line_with_every_field) {
   EXPECT_EQ(objects[1]["syscalls_per_message"]["client"], 0.5);
 }
 
+TEST(contest, is_one_row_of_comma_separated_figures_under_its_names) {
+  job of = brief();
+  of.what = workload::stream;
+  std::vector<contestant> contestants = two();
+  contestants[1].run = [](const job&) -> outcome {
+    sample known;
+    known.per_second = 5;
+    known.p50_ns = 1;
+    for (std::size_t i = 0; i < curve_points.size(); ++i) known.curve.push_back(static_cast<std::int64_t>(i) * 1000);
+    known.congestion = "cubic";
+    return known;
+  };
+  const result_of_contest results = hold(of, contestants, 1, to_raw);
+  std::ostringstream out;
+  print_csv(out, results, true);
+  print_csv(out, results, false);
+  std::istringstream lines(out.str());
+  std::vector<std::vector<std::string>> rows;
+  for (std::string line; std::getline(lines, line);) {
+    rows.emplace_back();
+    std::istringstream cells(line + ',');
+    for (std::string cell; std::getline(cells, cell, ',');) rows.back().push_back(cell);
+  }
+  ASSERT_EQ(rows.size(), 5u) << out.str();
+  const auto cell = [&](std::size_t row, const char* name) {
+    const auto at = std::find(rows[0].begin(), rows[0].end(), name) - rows[0].begin();
+    EXPECT_LT(static_cast<std::size_t>(at), rows[0].size()) << name;
+    return rows[row][static_cast<std::size_t>(at)];
+  };
+  for (const auto& row : rows) EXPECT_EQ(row.size(), rows[0].size());
+  EXPECT_EQ(cell(1, "workload"), "stream");
+  EXPECT_EQ(cell(1, "baseline"), "");
+  EXPECT_EQ(cell(2, "baseline"), "raw epoll");
+  EXPECT_EQ(cell(2, "rate_per_s"), "5.0");
+  EXPECT_EQ(cell(2, "p1_us"), "0.0");
+  EXPECT_EQ(cell(2, "p99.99_us"), std::to_string(curve_points.size() - 1) + ".0");
+  EXPECT_EQ(rows[4], rows[2]);
+}
+
 TEST(contest, of_processor_time_while_nothing_is_said_takes_no_ratio_and_tells_it) {
   std::vector<contestant> contestants = two();
   for (contestant& one : contestants) {
