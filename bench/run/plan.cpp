@@ -108,13 +108,24 @@ void add_matrix(std::vector<job>& jobs, const selection& wanted) {
   }
 }
 
+// Work that is named is done, also if a quick run would leave it out.
+std::vector<entry> entries_for(const selection& wanted) {
+  std::vector<entry> chosen = wanted.quick ? in_short : everything;
+  if (wanted.workloads.empty()) return chosen;
+  const auto has = [&chosen](workload what) { return std::any_of(chosen.begin(), chosen.end(), [what](const entry& one) { return one.what == what; }); };
+  for (const entry& one : everything) {
+    if (wanted.quick && !has(one.what)) std::copy_if(everything.begin(), everything.end(), std::back_inserter(chosen), [&](const entry& same) { return same.what == one.what; });
+  }
+  std::erase_if(chosen, [&](const entry& one) { return !is_among(wanted.workloads, to_text(one.what)); });
+  return chosen;
+}
+
 }  // namespace
 
 std::vector<job> plan_of(const selection& wanted) {
   std::vector<job> jobs;
   if (is_among(wanted.workloads, to_text(workload::paced))) add_matrix(jobs, wanted);
-  for (const entry& one : wanted.quick ? in_short : everything) {
-    if (!wanted.workloads.empty() && !is_among(wanted.workloads, to_text(one.what))) continue;
+  for (const entry& one : entries_for(wanted)) {
     for (const wait_mode wait : waits_of(one, wanted)) {
       for (const std::size_t value : values_of(one, wanted)) {
         job made;

@@ -120,6 +120,10 @@ TEST(plan, holds_every_workload_but_the_matrix_and_the_quick_one_holds_less) {
   for (std::size_t i = 0; i < there.size(); ++i) EXPECT_EQ(there[i], workloads[i].name != "paced") << workloads[i].name;
   EXPECT_EQ(plan_of({.workloads = {"paced"}, .waits = {}, .sizes = {}, .in_flight = {}, .connections = {1, 16}, .round_trips_ms = {}}).size(), 128u) << "only by its name";
   EXPECT_LT(plan_of(quick).size(), all.size() / 2);
+  quick.workloads = {"channels", "stream"};
+  std::vector<std::string> titles;
+  for (const job& one : plan_of(quick)) titles.push_back(title_of(one));
+  EXPECT_EQ(titles.size(), 8u) << "what is named is done: channels as ever, stream in short";
 }
 
 TEST(plan, of_far_connections_lasts_some_round_trips_and_sleeps) {
