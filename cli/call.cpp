@@ -112,6 +112,7 @@ hawser::task<int> call(hawser::loop& loop, const call_command& options) {
   const auto start = std::chrono::steady_clock::now();
   const outcome_of_call result = co_await exchange(me, *there, options, input ? &*input : nullptr, file ? file.get() : stdout);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  co_await me.stop(goodbye_max);
   if (result.input_error) co_return tell_local(options, "cannot read " + options.in, result.input_error);
   if (result.output_error) co_return tell_local(options, "cannot write the answer", result.output_error);
   if (result.error) {

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ enum exit_code : int {
   wrong_usage = 2,
   unreachable = 3,             // could not listen, connect, or stay connected
 };
+
+// How long a program that is done waits for its goodbye to be taken.
+inline constexpr hawser::duration goodbye_max = std::chrono::milliseconds(500);
 
 // What most subcommands understand.
 struct common_options {

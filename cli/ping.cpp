@@ -74,6 +74,7 @@ hawser::task<int> ping(hawser::loop& loop, const ping_options& options) {
     if (outcome == unreachable || reason == hawser::errc::operation_not_found) break;
   }
   print_summary(options, result);
+  co_await me.stop(goodbye_max);
   co_return outcome;
 }
 

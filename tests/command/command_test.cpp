@@ -179,6 +179,7 @@ TEST(command, echo_tells_who_comes_and_goes) {
   const std::string gone = server.program.line();
   EXPECT_NE(gone.find("disconnected"), std::string::npos);
   EXPECT_NE(gone.find("visitor"), std::string::npos);
+  EXPECT_TRUE(gone.ends_with("visitor")) << "no reason to be told: it said goodbye: " << gone;
 }
 
 TEST(command, bench_says_so_when_what_was_chosen_leaves_nothing_to_do) {
