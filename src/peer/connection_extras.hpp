@@ -25,6 +25,7 @@ struct peer_connection::extras {
   wait_list writable_waiters;
   std::vector<std::shared_ptr<lane>> lanes;
   std::shared_ptr<void> user_state;
+  std::unique_ptr<endpoint> remote;      // once it was asked for
   std::unique_ptr<connection_remains> left;
   std::error_code reason;
   std::error_code link_reason;

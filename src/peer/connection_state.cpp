@@ -280,9 +280,13 @@ endpoint peer_connection::local() const {
   if (extras_ && extras_->left) return extras_->left->local;
   return self_ ? endpoint() : link_.local();
 }
-endpoint peer_connection::remote() const {
+// A socket that was reset does not know any more who was there: what was asked once is kept.
+endpoint peer_connection::remote() {
   if (extras_ && extras_->left) return extras_->left->remote;
-  return self_ ? endpoint() : link_.remote();
+  if (extras_ && extras_->remote) return *extras_->remote;
+  const endpoint there = self_ ? endpoint() : link_.remote();
+  if (there.valid()) need_extras().remote = std::make_unique<endpoint>(there);
+  return there;
 }
 
 std::size_t peer_connection::message_bytes_max() const noexcept {

@@ -119,7 +119,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   byte_view metadata() const noexcept { return as_bytes(std::string_view(words_.get() + name_bytes_, metadata_bytes_)); }
   std::error_code reason() const noexcept;
   endpoint local() const;
-  endpoint remote() const;
+  endpoint remote();
   connection_statistics statistics() const;
   void set_user_state(std::shared_ptr<void> state);
   void* user_pointer() const noexcept;

@@ -48,7 +48,7 @@ class HAWSER_API connection {
   const peer_id& id() const noexcept;
   byte_view metadata() const noexcept;             // opaque, as the other side presented it
   endpoint local_endpoint() const;
-  endpoint remote_endpoint() const;
+  endpoint remote_endpoint() const;                // still known when the other side has reset the connection, if it was asked for before
   peer* owner() const noexcept;                    // nullptr once the peer is gone
   connection_statistics statistics() const;
 

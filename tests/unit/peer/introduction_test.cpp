@@ -40,6 +40,25 @@ TEST_F(peer_introductions, know_both_endpoints) {
   EXPECT_NE(mine.number(), theirs.number());
 }
 
+TEST(peer_addresses, that_were_asked_for_are_known_after_a_reset) {
+  struct log_book : peer_hooks {
+    virtual ~log_book() = default;
+    endpoint came, left;
+    bool is_over = false;
+    void connected(connection& with) override { came = with.remote_endpoint(); }
+    void disconnected(connection& with, std::error_code) override { left = with.remote_endpoint(), is_over = true; }
+  } book;
+  loop here;
+  peer server(here, {.listen = {"127.0.0.1:0"}, .hooks = &book});
+  peer client(here);
+  connection mine = connect(client, server);
+  const endpoint of_mine = mine.local_endpoint();
+  mine.abort();
+  ASSERT_TRUE(drive(here, [&] { return book.is_over; }));
+  EXPECT_EQ(book.came, of_mine);
+  EXPECT_EQ(book.left, of_mine);
+}
+
 TEST_F(peer_introductions, list_who_is_connected_and_who_can_be_reached) {
   EXPECT_TRUE(server.connections().empty());
   EXPECT_EQ(server.has_route("client"), std::nullopt);

@@ -52,7 +52,9 @@ TEST(peer_connections, of_several_peers_are_found_by_id_and_by_name_oldest_first
       --open_count;
       ASSERT_TRUE(drive(on, [&] { return server.connections().size() == open_count; }));
     }
-    if (step % 10 == 0) ASSERT_NO_FATAL_FAILURE(check());
+    if (step % 10 == 0) {
+      ASSERT_NO_FATAL_FAILURE(check());
+    }
   }
   check();
 }
