@@ -47,11 +47,14 @@ result<> peer_connection::send(byte_view message) {
   const result<> sent = large ? send_large(message) : wire_->send(proto::message_channel, message);
   if (!sent) return refused(sent.error());
   touch();
-  if (peer_hooks* hooks = core_->hooks()) {
-    connection to(this);
-    hooks->sending(to, peer_hooks::traffic::message, {}, message.size());
-  }
+  if (peer_hooks* hooks = core_->hooks()) [[unlikely]] tell_sending(*hooks, message.size());
   return {};
+}
+
+// Apart, so that who has no hook saves no registers for it.
+[[gnu::noinline]] void peer_connection::tell_sending(peer_hooks& hooks, std::size_t bytes) {
+  connection to(this);
+  hooks.sending(to, peer_hooks::traffic::message, {}, bytes);
 }
 
 result<> peer_connection::send(const framed_messages& messages) {

@@ -44,7 +44,7 @@ void peer_connection::dispatch(const proto::event& e) {
 }
 
 // One plain message to whom it may concern.
-void peer_connection::deliver(connection& from, message_record* handler, byte_view message) {
+inline void peer_connection::deliver(connection& from, message_record* handler, byte_view message) {
   if (peer_hooks* hooks = core_->hooks()) {
     hooks->received(from, peer_hooks::traffic::message, {}, message.size());
     if (torn_) return;

@@ -167,6 +167,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   void retire_lanes();
   bool settle();
   result<> send_large(byte_view message);
+  void tell_sending(peer_hooks& hooks, std::size_t bytes);
   result<> refused(std::error_code why) noexcept;
   void leave_handshake() noexcept;
   void leave_register();

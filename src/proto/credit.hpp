@@ -71,6 +71,14 @@ class recv_credit {
     outstanding_ -= cost;
     return outstanding_ >= 0;
   }
+  bool covers(std::uint32_t cost) const noexcept { return outstanding_ >= static_cast<std::int64_t>(cost); }
+  // take() and give_back() at once, if nothing but that is to be done. False: nothing was.
+  [[nodiscard]] bool pass(std::uint32_t cost) noexcept {
+    if (!covers(cost) || surplus_ != 0) [[unlikely]] return false;
+    outstanding_ -= cost;
+    returnable_ += cost;
+    return true;
+  }
   // Bytes of that cost were consumed or discarded; they can be granted again.
   void give_back(std::uint32_t cost) noexcept {
     if (surplus_ != 0) [[unlikely]] cost = absorb(cost);
@@ -131,6 +139,12 @@ class recv_ledger {
   void hold(std::uint32_t cost) noexcept {
     held_ += cost;
     pass(cost);
+  }
+  // Both at once, if no limit is met. False: nothing was done.
+  [[nodiscard]] bool take_and_hold(std::uint32_t cost) noexcept {
+    if (held_ + cost > held_max_ + excused_ || !credit_.pass(cost)) [[unlikely]] return false;
+    held_ += cost;
+    return true;
   }
   // ... or they were dropped at once, or belong to a message that is not complete, which has a bound of its own.
   void pass(std::uint32_t cost) noexcept {

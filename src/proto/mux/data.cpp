@@ -44,53 +44,6 @@ bool connection::poll_first(event& out) {
   return p.frame.flags == 0 || p.end_data(of, out, parts::progress::event) == parts::progress::event;
 }
 
-// Whatever is not the plain case is left to poll_event(), which finds everything as it was.
-bool connection::poll_message(plain_message& out) {
-  parts& p = *parts_;
-  const std::size_t here = p.in.size();
-  if (here < short_header_bytes) return false;
-  const auto word = load_le<std::uint32_t>(p.in.data());
-  if ((word & 0x7f) != static_cast<std::uint32_t>(frame_type::data)) return false;      // or it has a flag
-  channel_id id = word >> 8 & 0xfff;
-  std::uint32_t length = word >> 20;
-  std::size_t head = short_header_bytes;
-  if (word & 0x80) [[unlikely]] {
-    if (here < header_bytes_max) return false;
-    const auto wide = load_le<std::uint32_t>(p.in.data() + short_header_bytes);
-    if (wide == 0) return false;
-    id |= (wide & 0xffff) << 12;
-    length |= (wide >> 16) << 12;
-    head = header_bytes_max;
-  }
-  if (here - head < length) return false;
-  if (p.reading != parts::stage::header || p.stash_size != 0 || p.has_events() || p.over || !p.greeted || !p.hello_here) return false;
-  if (length > p.with.announced.frame_bytes_max || length > p.with.announced.message_bytes_max) return false;
-  channel* of = &p.table.plain();
-  if (id != message_channel) {
-    of = p.heard(id);
-    if (!of || !kind_has_messages(of->kind)) return false;
-  }
-  const std::uint32_t cost = length + frame_cost;
-  if (of->incoming || of->has(channel_flag::discard | channel_flag::more_received) || !can_receive(of->state) || of->in.outstanding() < cost ||
-      p.received.credit().outstanding() < cost)
-    return false;
-  if (p.lent.capacity() != 0) [[unlikely]] p.lent = chunk();
-  (void)of->in.take(cost);
-  (void)p.received.take(cost);
-  p.received.hold(cost);
-  p.note_heard(*of, length);
-  p.frame_at = never;
-  ++p.frames_received;
-  ++p.messages_received;
-  p.pulse.handle_received(p.now);
-  out.channel = id;
-  out.cost = cost;
-  out.user = of->user;
-  out.bytes = p.in.subspan(head, length);
-  p.advance_input(head + length);
-  return true;
-}
-
 void connection::parts::note_change(channel& by, std::size_t bytes) noexcept {
   const bool little = bytes < mux::small_send_bytes;
   if (little && by.id != last_heard && !by.has(channel_flag::bulky)) small_heard_at = coarse(now);

@@ -94,7 +94,7 @@ inline std::uint32_t code_from_wire(std::uint32_t code) noexcept {
   return code == 0 ? 0 : static_cast<std::uint32_t>(error_from_wire(code).value());
 }
 
-// The state of a connection. receive.cpp parses, data.cpp takes DATA, control.cpp what is not, grants.cpp gives credit, sending.cpp takes what is
+// The state of a connection. receive.cpp parses, messages.cpp takes whole messages, data.cpp other DATA, control.cpp what is not, grants.cpp gives credit, sending.cpp takes what is
 // to be said, through.cpp hands on what is large, transmit.cpp frames the rest, channels.cpp opens and ends channels, closing.cpp ends the connection, connection.cpp begins it.
 struct connection::parts final : mux::commit_observer {
   parts(role side_, const settings& with_, const identity& who, buffer_pool& pool_, instant now_, std::uint64_t seed);
@@ -140,6 +140,11 @@ struct connection::parts final : mux::commit_observer {
   bool is_recent(std::uint32_t coarse_time) const noexcept { return coarse(now) - coarse_time < 128; }
   bool next_notification(event& to);
   void refuse_open(channel& of, errc code);
+
+  // -- messages.cpp
+  bool expects_plain() const noexcept;
+  bool take_plain(channel& of, std::size_t head, std::uint32_t length, plain_message& to) noexcept;
+  bool take_plain_of_any(std::uint32_t word, plain_message& to) noexcept;
 
   // -- data.cpp
   progress parse_whole(event& to);
@@ -196,7 +201,9 @@ struct connection::parts final : mux::commit_observer {
     return !of.queue && !queue.has_ready() && of.out.covers(cost) && queue.credit.covers(cost) &&
            out.committed_bytes() + frame_bytes < most && out.has_slots();
   }
+  bool send_short(channel& to, byte_view message);
   bool send_frame(channel& to, byte_view message);
+  result<> send(channel_id id, byte_view message);
   bool may_send_free(const channel& of, std::size_t frame_bytes) const noexcept;
   bool accepts(channel& of, std::size_t copied_bytes) noexcept;
   std::size_t reserve() noexcept;
@@ -265,15 +272,15 @@ struct connection::parts final : mux::commit_observer {
   bool commit_was_full = false;
   std::uint8_t peer_frame_pages = 1; // payload of 4 KiB each that the peer accepts in a frame; not more than we would send
   bool greeted : 1 = false;          // our preface and HELLO are in the outbox
-  bool preface_here : 1 = false;
   bool hello_here : 1 = false;
   bool over : 1 = false;
+  bool connection_writable : 1 = false;      // event to report
+  bool preface_here : 1 = false;
   bool closed_told : 1 = false;
   bool replaying : 1 = false;
   bool go_away_sent : 1 = false;
   bool go_away_due : 1 = false;
   bool go_away_here : 1 = false;
-  bool connection_writable : 1 = false;      // event to report
   bool wants_connection_writable : 1 = false;
   bool several_refused : 1 = false;      // for want of room in the connection, not refused_first alone
   bool reserve_refused : 1 = false;      // to one with nothing waiting

@@ -85,6 +85,11 @@ class send_queue {
   send_queue(const send_queue&) = delete;
   send_queue& operator=(const send_queue&) = delete;
 
+  // reserve() and activate() have nothing to do for it: the channel waits, and so much more goes behind what it has.
+  bool has_room_behind(const channel_queue& of, std::size_t count) const noexcept {
+    const queue_node* node = of.last;
+    return node && !node->by_reference && !node->shared && node->piece.room() >= count && of.where != channel_queue::place::aside;
+  }
   // Room for an encoded frame of header + payload in the channel's own segment.
   std::byte* reserve(channel& to, std::size_t count) {
     queue_node* node = to.queue ? to.queue->last : nullptr;

@@ -15,6 +15,34 @@ constexpr std::size_t reference_bytes_min = 16 * 1024;    // payloads from here 
 constexpr std::size_t reserve_bytes = 16 * 1024;
 constexpr std::size_t crowd = 256;
 
+constexpr std::uint32_t ended_for_sending = channel_flag::reset_sent | channel_flag::reset_received | channel_flag::reset_due |
+                                            channel_flag::stop_received | channel_flag::fin_due;
+
+// Below this a copy here is cheaper than a call of the library's, which writes lines of the cache twice.
+constexpr std::size_t short_message_bytes_max = 128;
+static_assert(short_message_bytes_max <= short_field_max);
+
+// Up to short_message_bytes_max, in pieces of 16 that overlap.
+inline void copy_short(std::byte* to, const std::byte* from, std::size_t count) noexcept {
+  if (count < 16) [[unlikely]] {
+    if (count != 0) std::memcpy(to, from, count);
+    return;
+  }
+  const auto copy_at = [=](std::size_t offset) { std::memcpy(to + offset, from + offset, 16); };
+  copy_at(0);
+  if (count > 32) {
+    copy_at(16);
+    if (count > 64) {
+      copy_at(32);
+      copy_at(48);
+      copy_at(count - 64);
+      copy_at(count - 48);
+    }
+    copy_at(count - 32);
+  }
+  copy_at(count - 16);
+}
+
 // A whole DATA frame; returns its size.
 inline std::size_t put_data(std::byte* to, std::uint8_t flags, channel_id channel, byte_view payload) noexcept {
   const std::size_t head = put_header(to, frame_type::data, flags, channel, static_cast<std::uint32_t>(payload.size()));
@@ -83,9 +111,7 @@ void connection::parts::queue_message(channel& to, byte_view bytes) {
 
 // A message that fits a frame, where nothing needs to be thought over: straight out, or behind what waits already. False: nothing was done.
 inline bool connection::parts::send_frame(channel& to, byte_view message) {
-  constexpr std::uint32_t not_now = channel_flag::reset_sent | channel_flag::reset_received | channel_flag::reset_due |
-                                    channel_flag::stop_received | channel_flag::fin_due;
-  if (over || !greeted || to.has(not_now) || !can_send(to.state) || !kind_has_messages(to.kind)) return false;
+  if (over || !greeted || to.has(ended_for_sending) || !can_send(to.state) || !kind_has_messages(to.kind)) return false;
   const std::size_t size = message.size();
   if (size > frame_bytes_max || size > peer_message_bytes_max) return false;
   const auto length = static_cast<std::uint32_t>(size);
@@ -109,10 +135,48 @@ inline bool connection::parts::send_frame(channel& to, byte_view message) {
   return true;
 }
 
+// send_frame() for most messages: it calls nobody. All books are kept before the payload is copied, which might be anything's bytes to the
+// compiler. Every peer takes as much as this in one frame.
+inline bool connection::parts::send_short(channel& to, byte_view message) {
+  const std::size_t size = message.size();
+  if (size > short_message_bytes_max || to.id > short_field_max || over || !greeted || to.has(ended_for_sending) || !can_send(to.state) ||
+      !kind_has_messages(to.kind))
+    return false;
+  const std::size_t whole = short_header_bytes + size;
+  const auto length = static_cast<std::uint32_t>(size);
+  const std::uint32_t cost = length + frame_cost;
+  std::byte* at;
+  if (to.queue) {
+    if (!queue.has_room_behind(*to.queue, whole) || to.queue->bytes >= with.channel_send_bytes_max || queue.queued_bytes() >= with.send_bytes_max)
+      return false;
+    at = queue.reserve(to, whole);
+    queue.wrote_frame(to, whole, cost);
+  } else {
+    if (out.open_room() < whole || !may_send_now(to, cost, whole)) return false;
+    at = out.reserve(whole);
+    to.last_frame_at = out.end();
+    out.wrote(whole);
+    to.out.spend(cost);
+    queue.credit.spend(cost);
+    queue.note_sent(to.id, size);
+    meter.frames_sent(1);
+  }
+  ++messages_sent;
+  put_header(at, frame_type::data, frame_flag::none, to.id, length);
+  copy_short(at + short_header_bytes, message.data(), size);
+  return true;
+}
+
 result<> connection::send(channel_id id, byte_view message) {
-  parts& p = *parts_;
-  if (channel* to = p.table.find(id); to && p.send_frame(*to, message)) [[likely]] {
-    ++p.messages_sent;
+  channel* const to = parts_->table.find(id);
+  if (to && parts_->send_short(*to, message)) [[likely]] return {};
+  return parts_->send(id, message);
+}
+
+result<> connection::parts::send(channel_id id, byte_view message) {
+  parts& p = *this;
+  if (channel* to = table.find(id); to && send_frame(*to, message)) {
+    ++messages_sent;
     return {};
   }
   std::error_code why;

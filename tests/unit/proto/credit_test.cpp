@@ -229,6 +229,32 @@ TEST(recv_ledger, withheld_credit_goes_back_when_the_application_consumed) {
   EXPECT_EQ(in.held(), 1'000u);
 }
 
+TEST(recv_ledger, one_step_takes_and_holds_what_two_would_and_refuses_at_every_limit) {
+  recv_ledger in(1'000, 700);
+  ASSERT_TRUE(in.take_and_hold(700));
+  EXPECT_EQ(in.held(), 700u);
+  EXPECT_EQ(in.credit().outstanding(), 300);
+  EXPECT_EQ(in.credit().returnable(), 700u);
+  EXPECT_FALSE(in.take_and_hold(1));          // more would be held than the limit
+  EXPECT_EQ(in.held(), 700u);
+  EXPECT_EQ(in.credit().outstanding(), 300);
+  in.let_go(700);
+  EXPECT_FALSE(in.take_and_hold(301));        // more than the peer may send
+  EXPECT_EQ(in.held(), 0u);
+  EXPECT_EQ(in.credit().outstanding(), 300);
+  EXPECT_EQ(in.credit().returnable(), 700u);
+  EXPECT_TRUE(in.take_and_hold(300));
+}
+
+TEST(recv_credit, one_step_is_refused_while_there_is_a_surplus) {
+  recv_credit in(1'000);
+  ASSERT_TRUE(in.take(1'000));
+  ASSERT_EQ(in.extra(500), 500u);
+  ASSERT_EQ(in.take_grant(), 500u);
+  EXPECT_FALSE(in.pass(100));                 // what comes back of it is not all the peer's
+  EXPECT_EQ(in.outstanding(), 500);
+}
+
 TEST(recv_ledger, discarded_and_reassembled_bytes_do_not_count_as_held) {
   recv_ledger in(1'000, 100);
   ASSERT_TRUE(in.take(600));
