@@ -135,7 +135,7 @@ inline bool connection::parts::send_frame(channel& to, byte_view message) {
   return true;
 }
 
-// send_frame() for most messages: it calls nobody. All books are kept before the payload is copied, which might be anything's bytes to the
+// send_frame() for most messages: mostly it calls nobody. All books are kept before the payload is copied, which might be anything's bytes to the
 // compiler. Every peer takes as much as this in one frame.
 inline bool connection::parts::send_short(channel& to, byte_view message) {
   const std::size_t size = message.size();
@@ -152,7 +152,7 @@ inline bool connection::parts::send_short(channel& to, byte_view message) {
     at = queue.reserve(to, whole);
     queue.wrote_frame(to, whole, cost);
   } else {
-    if (out.open_room() < whole || !may_send_now(to, cost, whole)) return false;
+    if (!may_send_now(to, cost, whole)) return false;
     at = out.reserve(whole);
     to.last_frame_at = out.end();
     out.wrote(whole);
