@@ -65,12 +65,27 @@ struct application {
   void drain() {
     event e{};
     plain_message plain;
+    plain_request asked;
+    plain_answer answer;
     for (;;) {
       // Either way to ask for messages, as the input chooses.
       if (choose(2) == 0 && c.poll_message(plain)) {
         demand(!closed);
         for (const std::byte b : plain.bytes) choices ^= static_cast<unsigned>(b);
         if (choose(4) != 0) c.consume(plain.channel, plain.cost);
+        continue;
+      }
+      if (choose(2) == 0 && c.poll_request(asked)) {
+        demand(!closed && !asked.operation.empty());
+        for (const std::byte b : asked.bytes) choices ^= static_cast<unsigned>(b);
+        if (choose(4) != 0) c.consume(asked.channel, asked.cost);
+        act_on({.kind = event_kind::data, .channel = asked.channel, .last = asked.last});
+        continue;
+      }
+      if (choose(2) == 0 && c.poll_answer(answer)) {
+        demand(!closed);
+        for (const std::byte b : answer.bytes) choices ^= static_cast<unsigned>(b);
+        if (choose(4) != 0) c.consume(0, answer.cost);
         continue;
       }
       if (!c.poll_event(e)) break;

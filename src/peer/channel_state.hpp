@@ -130,8 +130,9 @@ class channel_state : public counted<channel_state>, public channel_link, public
   instant began() const noexcept { return began_; }
 
  protected:
-  // Opened by the other side. The operation's name stays where it is; without one it is copied from the event.
-  channel_state(peer_connection& with, const proto::event& opened, std::string_view operation);
+  // Opened by the other side. The operation's name stays where it is.
+  channel_state(peer_connection& with, proto::channel_id id, proto::channel_kind kind, std::uint8_t urgency, std::string_view operation) noexcept;
+  void take_options(const proto::remote_open& what);      // what few bring: a deadline, headers, a name that nobody keeps
   virtual void abandon_work() noexcept {}              // nobody wants what is being done for it any more
   // finish(), and the work has ended too. True: so has the channel, and the handle need not be dropped.
   bool conclude();
@@ -217,6 +218,7 @@ class channel_state : public counted<channel_state>, public channel_link, public
 
 // Runs the handler for a channel that the other side has opened.
 void serve(peer_connection& on, const proto::event& opened, operation_entry* entry, const ref<handler_record>& handler);
+void serve(peer_connection& on, const proto::plain_request& asked, operation_entry& entry);
 
 // Ends a handler's task: at once, or at its next suspension when it is what runs now.
 void drop_execution(execution& one) noexcept;

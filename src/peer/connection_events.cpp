@@ -100,28 +100,58 @@ std::size_t peer_connection::take_messages() {
   return count;
 }
 
+// What serves a request. nullptr: nothing, with the reason in `refusal`, or because a hook has ended everything.
+operation_entry* peer_connection::find_operation(std::string_view name, errc& refusal) {
+  refusal = errc::refused;
+  if (!announced_ || aborted_) return nullptr;
+  ++requests_received_;
+  if (peer_hooks* hooks = core_->hooks()) {
+    connection from(this);
+    hooks->received(from, peer_hooks::traffic::request, name, 0);
+    if (torn_) return nullptr;
+  }
+  operation_entry* entry = core_->operations().find(name);
+  if (!entry || !entry->handler) {
+    refusal = errc::operation_not_found;
+    return nullptr;
+  }
+  if (!core_->stopping() && entry->counts.running < entry->handler->options.in_flight_max) return entry;
+  ++entry->counts.refused;
+  return nullptr;
+}
+
+void peer_connection::on_request(const proto::plain_request& asked) {
+  errc refusal{};
+  if (operation_entry* entry = find_operation(asked.operation, refusal)) return serve(*this, asked, *entry);
+  if (torn_) return;
+  wire_->consume(asked.channel, asked.cost);
+  wire_->reset(asked.channel, static_cast<std::uint32_t>(refusal));
+  wire_->work_done(asked.channel);
+}
+
+void peer_connection::on_answer(const proto::plain_answer& answer) {
+  if (auto* channel = static_cast<channel_state*>(answer.user)) {
+    channel->detach();
+    channel->on_bytes(answer.bytes, answer.cost, false, true);
+  } else {
+    wire_->consume(0, answer.cost);
+  }
+  open_queued();
+}
+
 void peer_connection::on_opened(const proto::event& e) {
   const proto::remote_open& what = *e.open;
   const auto refuse = [&](errc code) {
+    if (torn_) return;
     wire_->reset(e.channel, static_cast<std::uint32_t>(code));
     wire_->work_done(e.channel);
   };
   if (!announced_ || aborted_) return refuse(errc::refused);
   switch (what.kind) {
     case proto::channel_kind::request: {
-      ++requests_received_;
-      if (peer_hooks* hooks = core_->hooks()) {
-        connection from(this);
-        hooks->received(from, peer_hooks::traffic::request, what.operation, 0);
-        if (torn_) return;
-      }
-      operation_entry* entry = core_->operations().find(what.operation);
-      if (!entry || !entry->handler) return refuse(errc::operation_not_found);
-      if (core_->stopping() || entry->counts.running >= entry->handler->options.in_flight_max) {
-        ++entry->counts.refused;
-        return refuse(errc::refused);
-      }
-      return serve(*this, e, entry, entry->handler);
+      errc refusal{};
+      operation_entry* entry = find_operation(what.operation, refusal);
+      return entry ? serve(*this, e, entry, entry->handler) : refuse(refusal);
     }
     case proto::channel_kind::stream:
     case proto::channel_kind::message: {

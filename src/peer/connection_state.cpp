@@ -156,14 +156,32 @@ void peer_connection::drain() {
 void peer_connection::work_off() {
   draining_ = true;
   proto::event next;
+  proto::plain_request asked;
+  proto::plain_answer answer;
   // The other side need not be idle until the last of a long input is answered: what half of it led to goes ahead.
   std::size_t half = wire_->unparsed_bytes() / 2;
-  bool plain = true;      // a plain message may come next: they come in runs
+  bool messages = true, requests = true, answers = true;      // what may come next without an event: they come in runs
   for (std::size_t done = 0; !torn_;) {
-    if (plain && phase_ != phase::undecided) done += take_messages() / messages_per_event;
-    if (torn_ || !wire_->poll_event(next)) break;
-    plain = next.kind == proto::event_kind::message || next.channel <= proto::message_channel;
-    dispatch(next);
+    if (messages && phase_ != phase::undecided) {
+      if (const std::size_t taken = take_messages(); taken != 0) {
+        done += taken / messages_per_event;
+        requests = answers = false;
+      }
+    }
+    if (torn_) break;
+    if (requests && phase_ != phase::undecided && wire_->poll_request(asked)) {
+      messages = answers = false;
+      on_request(asked);
+    } else if (answers && wire_->poll_answer(answer)) {
+      messages = requests = false;
+      on_answer(answer);
+    } else {
+      if (!wire_->poll_event(next)) break;
+      messages = next.kind == proto::event_kind::message || next.channel <= proto::message_channel;
+      requests = next.kind == proto::event_kind::opened;
+      answers = next.released;
+      dispatch(next);
+    }
     if (++done < early_events_min || self_ || torn_ || wire_->unparsed_bytes() > half) continue;
     link_.transmit_now();
     half = wire_->unparsed_bytes() / 2;

@@ -156,6 +156,9 @@ class peer_connection final : public counted<peer_connection>, public connection
   void establish();
   void announce();
   void on_opened(const proto::event& e);
+  void on_request(const proto::plain_request& asked);
+  void on_answer(const proto::plain_answer& answer);
+  operation_entry* find_operation(std::string_view name, errc& refusal);
   void deliver(connection& from, message_record* handler, byte_view message);
   void on_message(const proto::event& e);
   std::size_t take_messages();

@@ -38,29 +38,34 @@ class sequel {
 
 }  // namespace
 
-channel_state::channel_state(peer_connection& with, const proto::event& opened, std::string_view operation)
-    : loop_(&with.core()->home()), with_(&with), operation_(operation), began_(loop_->now()), id_(opened.channel), kind_(opened.open->kind),
-      urgency_(opened.open->urgency), incoming_(true), started_(true), attached_(true), head_here_(true), own_share_(completions_of_its_own) {
-  const proto::remote_open& what = *opened.open;
+channel_state::channel_state(peer_connection& with, proto::channel_id id, proto::channel_kind kind, std::uint8_t urgency,
+                             std::string_view operation) noexcept
+    : loop_(&with.core()->home()), with_(&with), operation_(operation), began_(loop_->now()), id_(id), kind_(kind), urgency_(urgency),
+      incoming_(true), started_(true), attached_(true), head_here_(true), own_share_(completions_of_its_own) {
+  with.wire()->set_user(id_, this);
+  with.channels().push_back(*this);
+}
+
+void channel_state::take_options(const proto::remote_open& what) {
   if (what.deadline) deadline_ = after(began_, *what.deadline);
-  if (operation.empty() && !what.operation.empty()) {
+  if (operation_.empty() && !what.operation.empty()) {
     chunk& text = need_extras().text;
     text = loop_->buffers().copy(as_bytes(what.operation));
     operation_ = as_text(text.view());
   }
   if (!what.meta.empty()) need_extras().head = loop_->buffers().copy(what.meta);
-  with.wire()->set_user(id_, this);
-  with.channels().push_back(*this);
 }
 
 // A channel that the other side opened, with the handler's task that serves it. Both are one piece of memory: most handlers end in the
 // turn in which they begin, and need no more than that and their own frame.
 class served_channel final : public channel_state {
  public:
-  served_channel(peer_connection& on, const proto::event& opened, operation_entry* entry, const ref<handler_record>& handler)
-      : channel_state(on, opened, entry ? std::string_view(entry->name) : std::string_view()), entry_(entry), handler_(handler) {}
+  served_channel(peer_connection& on, proto::channel_id id, proto::channel_kind kind, std::uint8_t urgency, operation_entry* entry,
+                 const ref<handler_record>& handler) noexcept
+      : channel_state(on, id, kind, urgency, entry ? std::string_view(entry->name) : std::string_view()), entry_(entry), handler_(handler) {}
 
-  void begin(peer_connection& on);
+  void begin(peer_connection& on, const proto::event& opened);
+  void begin(peer_connection& on, const proto::plain_request& asked);
   void drop() noexcept;
 
  private:
@@ -71,6 +76,7 @@ class served_channel final : public channel_state {
   };
   static sequel when_done(served_channel* of);
   void abandon_work() noexcept override;
+  void enter_books(peer_core& core);
   bool start();
   void end();
   bool returned();
@@ -86,14 +92,24 @@ class served_channel final : public channel_state {
   part part_{*this};
 };
 
-void served_channel::begin(peer_connection& on) {
+void served_channel::enter_books(peer_core& core) {
   retain();      // the handle's, which is request_
   retain();      // the task's, which may outlive its request
-  peer_core& core = *on.core();
   if (entry_) entry_->begin();
   core.runs().push_back(part_);
   core.run_began();
+}
+
+void served_channel::begin(peer_connection& on, const proto::event& opened) {
+  take_options(*opened.open);
+  enter_books(*on.core());
   if (proto::event first; on.wire()->poll_first(first)) take_first(first.bytes, first.cost, first.last);
+  if (start()) put_away_fresh();
+}
+
+void served_channel::begin(peer_connection& on, const proto::plain_request& asked) {
+  enter_books(*on.core());
+  take_first(asked.bytes, asked.cost, asked.last);
   if (start()) put_away_fresh();
 }
 
@@ -190,7 +206,12 @@ void served_channel::abandon_work() noexcept {
 }
 
 void serve(peer_connection& on, const proto::event& opened, operation_entry* entry, const ref<handler_record>& handler) {
-  (new served_channel(on, opened, entry, handler))->begin(on);
+  const proto::remote_open& what = *opened.open;
+  (new served_channel(on, opened.channel, what.kind, what.urgency, entry, handler))->begin(on, opened);
+}
+
+void serve(peer_connection& on, const proto::plain_request& asked, operation_entry& entry) {
+  (new served_channel(on, asked.channel, proto::channel_kind::request, proto::open_options().urgency, &entry, entry.handler))->begin(on, asked);
 }
 
 void drop_execution(execution& one) noexcept {

@@ -43,50 +43,22 @@ void channel_range::widen(std::uint32_t number) {
   page_count_ = count;
 }
 
-std::uint32_t channel_range::lowest_free(std::uint32_t limit) const noexcept {
+// Where the first group of words has none, or there is nothing yet.
+std::uint32_t channel_range::lowest_free_beyond(std::uint32_t limit) const noexcept {
   const std::uint32_t groups = words_for(words_for(page_count_));
   std::uint32_t slot = page_count_ * page_slots;      // beyond everything that was ever used
   for (std::uint32_t group = 0; group < groups; ++group) {
     const std::uint64_t with_room = open_words()[group];
     if (with_room == 0) continue;
-    const std::uint32_t word = group * word_bits + static_cast<std::uint32_t>(std::countr_zero(with_room));
-    const std::uint32_t number = word * word_bits + static_cast<std::uint32_t>(std::countr_zero(open_pages()[word]));
-    const page* const at = pages_[number];
-    slot = number * page_slots + (at ? static_cast<std::uint32_t>(std::countr_one(at->busy)) : 0);
+    slot = lowest_free_in(group, with_room);
     break;
   }
   return slot < limit ? slot : none;
 }
 
-channel& channel_range::occupy(std::uint32_t slot) {
-  const std::uint32_t number = slot / page_slots;
-  if (number >= page_count_) [[unlikely]] widen(number);
-  if (pages_[number] == nullptr) [[unlikely]] pages_[number] = new page;
-  page& at = *pages_[number];
-  const std::uint32_t bit = 1u << (slot % page_slots);
-  HAWSER_EXPECTS((at.busy & bit) == 0, "channel slot is busy");
-  at.busy |= bit;
-  ++busy_count_;
-  if (at.busy == page_full) {
-    std::uint64_t& word = open_pages()[number / word_bits];
-    word &= ~(std::uint64_t{1} << (number % word_bits));
-    if (word == 0) open_words()[number / word_bits / word_bits] &= ~(std::uint64_t{1} << (number / word_bits % word_bits));
-  }
-  return at.slots[slot % page_slots];
-}
-
-void channel_range::vacate(std::uint32_t slot) noexcept {
-  const std::uint32_t number = slot / page_slots;
-  page& at = *pages_[number];
-  const std::uint32_t bit = 1u << (slot % page_slots);
-  HAWSER_EXPECTS((at.busy & bit) != 0, "channel slot is free already");
-  const bool was_full = at.busy == page_full;
-  at.busy &= ~bit;
-  at.slots[slot % page_slots] = channel{};
-  --busy_count_;
-  if (!was_full) return;
-  open_pages()[number / word_bits] |= std::uint64_t{1} << (number % word_bits);
-  open_words()[number / word_bits / word_bits] |= std::uint64_t{1} << (number / word_bits % word_bits);
+void channel_range::make_page(std::uint32_t number) {
+  if (number >= page_count_) widen(number);
+  if (pages_[number] == nullptr) pages_[number] = new page;
 }
 
 void channel_range::trim() noexcept {
@@ -124,38 +96,6 @@ channel_table::channel_table(role side, std::uint32_t peer_channels_max, std::ui
   plain_.id = message_channel;
   plain_.kind = channel_kind::message;
   plain_.state = channel_state::plain_open;
-}
-
-channel_id channel_table::id_of(const channel_range& range, std::uint32_t slot) const noexcept {
-  const bool odd = (&range == &own_) == (own_parity_ == 1);
-  return (slot + 1) << 1 | (odd ? 1u : 0u);
-}
-
-channel* channel_table::open_own() {
-  const std::uint32_t slot = own_.busy_count() < own_max_ ? own_.lowest_free(own_max_) : channel_range::none;
-  if (slot == channel_range::none) return nullptr;
-  channel& fresh = own_.occupy(slot);
-  fresh.id = id_of(own_, slot);
-  fresh.state = channel_state::free_own;
-  recent_ = &fresh;
-  return &fresh;
-}
-
-channel* channel_table::open_peers(channel_id id) {
-  if (id <= message_channel || is_own_id(id) || id >> 1 > peers_max_) return nullptr;
-  const std::uint32_t slot = (id >> 1) - 1;
-  if (peers_.find(slot) != nullptr) return nullptr;
-  channel& fresh = peers_.occupy(slot);
-  fresh.id = id;
-  fresh.state = channel_state::free_peer;
-  recent_ = &fresh;
-  return &fresh;
-}
-
-void channel_table::close(channel& gone) noexcept {
-  HAWSER_EXPECTS(is_free(gone.state), "a channel was closed before its release");
-  if (recent_ == &gone) recent_ = &plain_;
-  (is_own_id(gone.id) ? own_ : peers_).vacate((gone.id >> 1) - 1);
 }
 
 void channel_table::trim() noexcept {

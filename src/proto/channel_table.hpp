@@ -7,6 +7,7 @@
 #include <proto/channel_state.hpp>
 #include <proto/credit.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -111,10 +112,42 @@ class channel_range {
     return &at->slots[slot % page_slots];
   }
   // The lowest free slot below `limit`, or none. Reads at most a few words, however many slots are busy.
-  std::uint32_t lowest_free(std::uint32_t limit) const noexcept;
+  std::uint32_t lowest_free(std::uint32_t limit) const noexcept {
+    const std::uint64_t first_group = page_count_ != 0 ? open_words()[0] : 0;
+    if (first_group == 0) [[unlikely]] return lowest_free_beyond(limit);
+    const std::uint32_t slot = lowest_free_in(0, first_group);
+    return slot < limit ? slot : none;
+  }
   // The slot must be free. The channel is as constructed.
-  channel& occupy(std::uint32_t slot);
-  void vacate(std::uint32_t slot) noexcept;
+  [[gnu::always_inline]] channel& occupy(std::uint32_t slot) {
+    const std::uint32_t number = slot / page_slots;
+    if (number >= page_count_ || pages_[number] == nullptr) [[unlikely]] make_page(number);
+    page& at = *pages_[number];
+    const std::uint32_t bit = 1u << (slot % page_slots);
+    HAWSER_EXPECTS((at.busy & bit) == 0, "channel slot is busy");
+    at.busy |= bit;
+    ++busy_count_;
+    if (at.busy == page_full) {
+      std::uint64_t& word = open_pages()[number / word_bits];
+      word &= ~(std::uint64_t{1} << (number % word_bits));
+      if (word == 0) [[unlikely]] open_words()[number / word_bits / word_bits] &= ~(std::uint64_t{1} << (number / word_bits % word_bits));
+    }
+    // Here and not in vacate(): what the opener sets then takes the place of it.
+    return at.slots[slot % page_slots] = channel{};
+  }
+  void vacate(std::uint32_t slot) noexcept {
+    const std::uint32_t number = slot / page_slots;
+    page& at = *pages_[number];
+    const std::uint32_t bit = 1u << (slot % page_slots);
+    HAWSER_EXPECTS((at.busy & bit) != 0, "channel slot is free already");
+    const bool was_full = at.busy == page_full;
+    at.busy &= ~bit;
+    --busy_count_;
+    if (!was_full) return;
+    std::uint64_t& word = open_pages()[number / word_bits];
+    if (word == 0) [[unlikely]] open_words()[number / word_bits / word_bits] |= std::uint64_t{1} << (number / word_bits % word_bits);
+    word |= std::uint64_t{1} << (number % word_bits);
+  }
   // Frees the pages without a busy slot.
   void trim() noexcept;
   // The first busy slot that is >= from, or none.
@@ -132,6 +165,14 @@ class channel_range {
   static constexpr std::uint32_t word_bits = 64;
   static constexpr std::uint32_t words_for(std::uint32_t bits) noexcept { return (bits + word_bits - 1) / word_bits; }
   void widen(std::uint32_t number);
+  void make_page(std::uint32_t number);
+  std::uint32_t lowest_free_in(std::uint32_t group, std::uint64_t with_room) const noexcept {
+    const std::uint32_t word = group * word_bits + static_cast<std::uint32_t>(std::countr_zero(with_room));
+    const std::uint32_t number = word * word_bits + static_cast<std::uint32_t>(std::countr_zero(open_pages()[word]));
+    const page* const at = pages_[number];
+    return number * page_slots + (at ? static_cast<std::uint32_t>(std::countr_one(at->busy)) : 0);
+  }
+  std::uint32_t lowest_free_beyond(std::uint32_t limit) const noexcept;
   // A bit per page: set when it has a free slot (or does not exist yet).
   std::uint64_t* open_pages() const noexcept { return reinterpret_cast<std::uint64_t*>(pages_ + page_count_); }
   // A bit per word of those: set when that word is not 0.
@@ -172,12 +213,32 @@ class channel_table {
   const channel& plain() const noexcept { return plain_; }
 
   // A channel with the lowest free id, in state free_own until advance(send_open); nullptr: the peer accepts no more.
-  channel* open_own();
+  [[gnu::always_inline]] channel* open_own() {
+    const std::uint32_t slot = own_.busy_count() < own_max_ ? own_.lowest_free(own_max_) : channel_range::none;
+    if (slot == channel_range::none) return nullptr;
+    channel& fresh = own_.occupy(slot);
+    fresh.id = (slot + 1) << 1 | own_parity_;
+    recent_ = &fresh;
+    return &fresh;
+  }
   // The channel for an OPEN of the peer, in state free_peer until advance(receive_open). nullptr: not an id of its range, busy,
   // or beyond what this side announced (errc::protocol).
-  channel* open_peers(channel_id id);
+  [[gnu::always_inline]] channel* open_peers(channel_id id) {
+    if (id <= message_channel || is_own_id(id) || id >> 1 > peers_max_) return nullptr;
+    const std::uint32_t slot = (id >> 1) - 1;
+    if (peers_.find(slot) != nullptr) return nullptr;
+    channel& fresh = peers_.occupy(slot);
+    fresh.id = id;
+    fresh.state = channel_state::free_peer;
+    recent_ = &fresh;
+    return &fresh;
+  }
   // Gives the slot back: the channel must be free again (is_free), and is gone with this call.
-  void close(channel& gone) noexcept;
+  void close(channel& gone) noexcept {
+    HAWSER_EXPECTS(is_free(gone.state), "a channel was closed before its release");
+    if (recent_ == &gone) recent_ = &plain_;
+    (is_own_id(gone.id) ? own_ : peers_).vacate((gone.id >> 1) - 1);
+  }
 
   void set_own_limit(std::uint32_t own_channels_max) noexcept { own_max_ = own_channels_max; }
   std::uint32_t own_limit() const noexcept { return own_max_; }
@@ -200,8 +261,6 @@ class channel_table {
   std::size_t memory_bytes() const noexcept { return own_.memory_bytes() + peers_.memory_bytes(); }
 
  private:
-  channel_id id_of(const channel_range& range, std::uint32_t slot) const noexcept;
-
   channel plain_;
   channel_range own_;
   channel_range peers_;

@@ -77,6 +77,23 @@ struct plain_message {
   byte_view bytes = {};                    // valid as those of an event
 };
 
+// A request as poll_request() gives it: opened by the alias of its operation, and with nothing else but the first bytes of its body.
+struct plain_request {
+  channel_id channel = 0;
+  std::uint32_t cost = 0;                  // to be given back by consume(channel, cost)
+  bool last = false;                       // it is all of the body
+  std::string_view operation = {};         // valid as those of an event
+  byte_view bytes = {};
+};
+
+// The rest of an own channel as poll_answer() gives it: its last bytes, with which it is gone.
+struct plain_answer {
+  channel_id channel = 0;                  // its id, which is free again
+  std::uint32_t cost = 0;                  // to be given back by consume(0, cost)
+  void* user = nullptr;                    // what set_user() gave the channel
+  byte_view bytes = {};                    // valid as those of an event
+};
+
 // Whether a write is also the last: FIN in the same frame.
 enum class end_mark : std::uint8_t { open, end };
 
@@ -152,6 +169,11 @@ class HAWSER_API connection {
   // Takes the next event if it is a message that lies whole in one frame and in what handle_bytes() was given, on channel 1 or on a channel
   // of message kind, without the making of an event. false: ask poll_event(). Costs of several of a channel may be consumed at once.
   bool poll_message(plain_message& out);
+  // Takes the next two events if they are opened and data of a request that lies whole in one frame and in what handle_bytes() was given,
+  // without the making of events. false: ask poll_event().
+  bool poll_request(plain_request& out);
+  // Likewise if it is the data event, last and released, of an own channel of bytes.
+  bool poll_answer(plain_answer& out);
   // Right after an opened event: the data or message that came with it, if it is here. Else nothing changes.
   bool poll_first(event& out);
   std::size_t unparsed_bytes() const noexcept;         // of what handle_bytes() was given

@@ -10,13 +10,6 @@
 
 namespace hawser::inline v0::proto {
 
-namespace {
-
-// With an OPEN of two bytes: what is larger is bulk, and thinks of who waits beside it.
-constexpr std::size_t plain_first_bytes_max = mux::small_send_bytes - header_bytes_max - plain_block::size;
-
-}  // namespace
-
 result<channel_id> connection::open(instant now, const open_options& options, byte_view first, end_mark end) {
   parts_->now = std::max(parts_->now, now);
   return parts_->open(options, first, end);
@@ -40,39 +33,9 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
   HAWSER_EXPECTS(options.operation.size() <= operation_bytes_max && options.urgency <= urgency_max, "open_options out of range");
   if (over || go_away_sent || go_away_here) return failure(errc::closed);
   if (!greeted) return failure(errc::would_block);
+  if (const channel* const plain = open_plain(options, first, end)) [[likely]] return plain->id;
   const bool messages = kind_has_messages(options.kind);
   if (messages && first.size() > peer_message_bytes_max) return failure(hello_here ? errc::message_too_big : errc::would_block);
-
-  const std::uint16_t alias = options.operation.empty() ? std::uint16_t{0} : aliases_out.newest(options.operation);
-  // Nearly every request: two bytes of block, and all of the body behind them, for which there is room.
-  if (alias != 0 && alias < plain_block::alias_end && !options.deadline && options.urgency == urgency_default && options.meta.empty() && !messages &&
-      !first.empty() && first.size() < plain_first_bytes_max && first.size() + plain_block::size <= frame_bytes_max) {
-    const auto length = static_cast<std::uint32_t>(plain_block::size + first.size());
-    const std::uint32_t cost = cost_of_open(static_cast<std::uint32_t>(first.size()));
-    const bool at_once = !queue.has_ready() && peer_channel_credit >= cost && queue.credit.covers(cost) && out.has_slots() &&
-                         out.committed_bytes() + header_bytes_max + length < with.committed_bytes_max;
-    if (channel* const made = at_once ? table.open_own() : nullptr) {
-      channel& of = *made;
-      of.kind = options.kind;
-      of.user = options.user;
-      of.in = recv_credit(with.announced.channel_credit);
-      of.out = send_credit(peer_channel_credit - cost);
-      advance(of, channel_input::send_open);
-      ++opens_sent;
-      std::byte* const at = out.reserve(header_bytes_max + length);
-      const std::size_t head = put_header(at, frame_type::open, end == end_mark::end ? frame_flag::fin : frame_flag::none, of.id, length);
-      plain_block::put(at + head, options.kind, alias);
-      std::memcpy(at + head + plain_block::size, first.data(), first.size());
-      of.last_frame_at = out.end();
-      of.open_number = ++queue.opens_committed;
-      out.wrote(head + length);
-      queue.credit.spend(cost);
-      queue.note_sent(of.id, length);
-      meter.frames_sent(1);
-      if (end == end_mark::end) advance(of, channel_input::send_fin);
-      return of.id;
-    }
-  }
 
   open_block block;
   block.kind = options.kind;
@@ -80,7 +43,7 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
   block.operation = options.operation;
   if (options.deadline) block.deadline_ms = deadline_to_wire(*options.deadline);
   block.meta = options.meta;
-  block.alias = alias;
+  block.alias = options.operation.empty() ? std::uint16_t{0} : aliases_out.newest(options.operation);
   const bool plain = plain_block::fits(block);
   // At most: it may turn out that an alias does, or that one is to be assigned.
   std::size_t block_size = plain ? plain_block::size : open_block_size(block) + 2;
@@ -149,34 +112,6 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
   if (ends) advance(of, channel_input::send_fin);
   else if (end == end_mark::end) (void)finish(of);
   return id;
-}
-
-std::size_t connection::write_at_once(channel_id id, byte_view bytes) {
-  constexpr std::uint32_t not_now = channel_flag::reset_sent | channel_flag::reset_received | channel_flag::reset_due |
-                                    channel_flag::stop_received | channel_flag::fin_due;
-  parts& p = *parts_;
-  channel* const to = p.table.find(id);
-  if (!to || to->queue || to->has(not_now) || !can_send(to->state) || kind_has_messages(to->kind) || p.over || !p.greeted) return 0;
-  // Who writes piece by piece lengthens a frame that is the newest of all: what write_now() does, where nothing needs to be thought over.
-  const std::size_t size = bytes.size();
-  std::byte* const at = p.out.amend(to->last_frame_at);
-  if (at && size < mux::small_send_bytes) {
-    const auto word = load_le<std::uint32_t>(at);
-    const std::uint32_t length = word >> 20;
-    const auto added = static_cast<std::uint32_t>(size);
-    const std::uint32_t longest = std::min(p.frame_bytes_max, short_field_max);
-    if ((word & 0xff) == static_cast<std::uint32_t>(frame_type::data) && to->last_frame_at + short_header_bytes + length == p.out.end() &&
-        length != 0 && length + added <= longest && p.out.open_room() >= size && p.may_send_now(*to, added, size)) {
-      store_le<std::uint32_t>(at, word + (added << 20));
-      std::memcpy(at + short_header_bytes + length, bytes.data(), size);
-      p.out.wrote(size);
-      to->out.spend(added);
-      p.queue.credit.spend(added);
-      p.queue.note_sent(to->id, size);
-      return size;
-    }
-  }
-  return p.write_now(*to, bytes);
 }
 
 // This side gives the channel up: nothing of it is sent or reported any more.

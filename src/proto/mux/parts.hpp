@@ -94,8 +94,9 @@ inline std::uint32_t code_from_wire(std::uint32_t code) noexcept {
   return code == 0 ? 0 : static_cast<std::uint32_t>(error_from_wire(code).value());
 }
 
-// The state of a connection. receive.cpp parses, messages.cpp takes whole messages, data.cpp other DATA, control.cpp what is not, grants.cpp gives credit, sending.cpp takes what is
-// to be said, through.cpp hands on what is large, transmit.cpp frames the rest, channels.cpp opens and ends channels, closing.cpp ends the connection, connection.cpp begins it.
+// The state of a connection. receive.cpp parses, messages.cpp takes whole messages, requests.cpp whole requests and answers, data.cpp other
+// DATA, control.cpp what is not, grants.cpp gives credit, sending.cpp takes what is to be said, through.cpp hands on what is large,
+// transmit.cpp frames the rest, channels.cpp opens and ends channels, closing.cpp ends the connection, connection.cpp begins it.
 struct connection::parts final : mux::commit_observer {
   parts(role side_, const settings& with_, const identity& who, buffer_pool& pool_, instant now_, std::uint64_t seed);
   ~parts();
@@ -226,6 +227,11 @@ struct connection::parts final : mux::commit_observer {
   result<channel_id> open(const open_options& options, byte_view first, end_mark end);
   void end_locally(channel& of, std::uint32_t code, std::string_view reason);
   void raise_initial_credit(channel& of, byte_view meta) noexcept;
+
+  // -- requests.cpp
+  bool is_between_frames() const noexcept;
+  void note_frame(std::uint32_t cost) noexcept;
+  channel* open_plain(const open_options& options, byte_view first, end_mark end);
 
   // -- closing.cpp
   progress fail(errc code, std::string_view reason = {});

@@ -497,6 +497,56 @@ TEST(connection_data, what_came_with_an_open_can_be_had_at_once_and_nothing_else
   p.server.drain();
 }
 
+TEST(connection_data, a_whole_request_and_a_whole_answer_can_be_had_without_events) {
+  pair p;
+  p.settle();
+  int mine = 0;
+  const auto ask = [&](end_mark end) {
+    const auto id = p.client.c.open(p.client.now, {.kind = channel_kind::request, .operation = "a", .user = &mine}, as_bytes("body"), end);
+    EXPECT_TRUE(id);
+    return *id;
+  };
+  plain_request asked;
+  plain_answer answer;
+  const channel_id first = ask(end_mark::end);
+  std::string wire = p.client.take();
+  p.server.c.handle_bytes(p.server.now, as_bytes(wire));
+  EXPECT_FALSE(p.server.c.poll_request(asked)) << "its operation has no alias yet";
+  p.server.drain();
+
+  const channel_id second = ask(end_mark::end), third = ask(end_mark::open);
+  wire = p.client.take();
+  p.server.c.handle_bytes(p.server.now, as_bytes(wire));
+  for (const channel_id id : {second, third}) {
+    ASSERT_TRUE(p.server.c.poll_request(asked));
+    EXPECT_EQ(asked.channel, id);
+    EXPECT_EQ(asked.operation, "a");
+    EXPECT_EQ(as_text(asked.bytes), "body");
+    EXPECT_EQ(asked.last, id == second);
+    p.server.c.consume(id, asked.cost);
+  }
+  EXPECT_FALSE(p.server.c.poll_request(asked));
+  EXPECT_EQ(p.server.c.stats().bytes_buffered, 0u);
+
+  for (const channel_id id : {first, second, third}) {
+    ASSERT_EQ(p.server.c.write_at_once(id, as_bytes("answer")), 6u);
+    p.server.c.conclude(id);
+  }
+  wire = p.server.take();
+  p.client.c.handle_bytes(p.client.now, as_bytes(wire));
+  for (const channel_id id : {first, second}) {
+    ASSERT_TRUE(p.client.c.poll_answer(answer));
+    EXPECT_EQ(answer.channel, id);
+    EXPECT_EQ(answer.user, &mine);
+    EXPECT_EQ(as_text(answer.bytes), "answer");
+    p.client.c.consume(0, answer.cost);
+  }
+  EXPECT_FALSE(p.client.c.poll_answer(answer)) << "its request has not ended";
+  EXPECT_EQ(p.client.c.open_channels(), 1u);
+  EXPECT_EQ(p.client.c.stats().bytes_buffered, 0u);
+  p.client.drain();
+}
+
 TEST(connection_data, bytes_that_go_at_once_are_framed_as_all_others_are) {
   // What the client sends when it writes so many bytes in such pieces, and the transport takes what there is now and then.
   const auto wire_of = [](bool at_once, std::size_t piece) {
