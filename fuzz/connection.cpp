@@ -43,8 +43,8 @@ struct application {
   };
   void send_large() {
     static const std::byte large[60'000] = {};
-    some now(*this);
-    (void)c.send(message_channel, large, now);
+    some taken(*this);
+    (void)c.send(message_channel, large, taken);
   }
   unsigned choose(unsigned n) {
     choices = choices * 1664525u + 1013904223u;

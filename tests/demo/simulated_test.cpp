@@ -53,7 +53,9 @@ outcome run_demonstration(std::uint64_t seed) {
   task<std::error_code> client = run_client(here, net, work, results);
   client.start();
   EXPECT_TRUE(net.run_until([&] { return client.done(); }, 10min)) << "a job that never ends";
-  if (client.done()) EXPECT_EQ(client.take(), std::error_code());
+  if (client.done()) {
+    EXPECT_EQ(client.take(), std::error_code());
+  }
   return {results.lines(), net.trace_hash(), net.events()};
 }
 

@@ -59,7 +59,9 @@ TEST(framed_messages, are_the_same_for_the_next_after_the_first_has_ended_its_ch
     for (pair* each : {&first, &second}) {
       each->settle();
       ASSERT_TRUE(each->client.c.send(all));
-      if (each == &first) ASSERT_TRUE(each->client.c.finish(message_channel));
+      if (each == &first) {
+        ASSERT_TRUE(each->client.c.finish(message_channel));
+      }
     }
     for (pair* each : {&first, &second}) {
       each->settle();
@@ -96,8 +98,9 @@ TEST(framed_messages, wait_behind_what_waits_and_keep_to_credit_and_watermark) {
   p.server.c.consume(message_channel, static_cast<std::uint32_t>(p.server.c.stats().bytes_buffered));
   p.settle();
   ASSERT_EQ(p.server.count(event_kind::message), sent);
-  for (const seen& each : p.server.events)
-    if (each.kind == event_kind::message) ASSERT_EQ(each.bytes, text);
+  for (const seen& each : p.server.events) {
+    EXPECT_TRUE(each.kind != event_kind::message || each.bytes == text);
+  }
   EXPECT_EQ(p.client.of(event_kind::writable, message_channel).size(), 1u);
 }
 
