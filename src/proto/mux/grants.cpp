@@ -69,16 +69,24 @@ void connection::parts::tune(channel& of, std::uint32_t granted) noexcept {
     const std::size_t bound = messages ? std::min(with.reassembly_bytes_max, with.window_bytes_max) : with.window_bytes_max;
     most = std::min(most, of.in.window() + (bound - std::min<std::size_t>(bound, widened[messages])));
   }
-  const bool shared = is_recent(bulk_heard_at) && is_recent(small_heard_at);
   // A message that is put together is given back as a whole: a window that does not hold the next one beside it makes both sides wait in turn.
   duration round_trip = pulse.shortest_round_trip();
   const bool puts_together = of.incoming && of.in.window() / 2 < std::max<std::size_t>(assembled_bytes, of.incoming->bytes.size());
-  if (puts_together && !shared) round_trip = std::max(round_trip, slow_line);
+  if (puts_together && !hears_both()) round_trip = std::max(round_trip, slow_line);
   const std::uint32_t grown = of.in.tune(granted, now, round_trip, static_cast<std::uint32_t>(std::min<std::size_t>(most, credit_max)));
   if (of.id != message_channel) widened[messages] += grown;
   // Without a round trip a window cannot tell that it is too small for a long line.
   if (hello_here && pulse.wants_measurement(now)) quiet_ping_due = true;
   check_channel_credit(of);
+}
+
+void connection::parts::grant_connection() {
+  const std::uint32_t granted = received.take_grant();
+  if (granted == 0) return;
+  granted_frame = static_cast<std::uint8_t>(frames_received);
+  out.wrote(put_credit(out.reserve(credit_frame_bytes_max), 0, granted));
+  received.tune(granted, now, pulse.shortest_round_trip(), static_cast<std::uint32_t>(with.window_bytes_max));
+  if (hello_here && pulse.wants_measurement(now)) quiet_ping_due = true;
 }
 
 // -- reads of a fixed size

@@ -137,6 +137,8 @@ struct connection::parts final : mux::commit_observer {
   void note_change(channel& by, std::size_t bytes) noexcept;
   // In units of 2^20 ns. It wraps: what was 52 days ago counts once more.
   static std::uint32_t coarse(instant when) noexcept { return static_cast<std::uint32_t>(when.time_since_epoch().count() >> 20); }
+  // Somebody says little here beside somebody else's bulk.
+  bool hears_both() const noexcept { return is_recent(bulk_heard_at) && is_recent(small_heard_at); }
   // Within the last 0.13 s: somebody who speaks ten times a second is there all the time.
   bool is_recent(std::uint32_t coarse_time) const noexcept { return coarse(now) - coarse_time < 128; }
   bool next_notification(event& to);
@@ -173,6 +175,7 @@ struct connection::parts final : mux::commit_observer {
   void check_writable(channel& of) noexcept;
   void drop_queued(channel& of) noexcept;
   std::size_t committed_max() const noexcept;
+  std::size_t shared_committed_max() const noexcept;
   // For a small frame that ends something: it may go a little beyond, so that full outboxes do not hold up every end.
   bool has_room_for_end() const noexcept { return out.has_slots() && out.committed_bytes() < with.committed_bytes_max + 16 * 1024; }
   bool wants_transmit() const noexcept;
@@ -192,6 +195,12 @@ struct connection::parts final : mux::commit_observer {
   void seek_budget(channel& of);
   void enter_budget(channel& of);
   void grant_from_budget(channel& of);
+  // Beside bulk a small message waits for what is unread here. The sender bounds that by what it is told: soon, but once a frame at most, as
+  // CREDIT is paid for by frames (spec/wire.md, section 8).
+  bool may_grant_early(std::size_t bytes_min) const noexcept {
+    return received.credit().returnable() >= bytes_min && granted_frame != static_cast<std::uint8_t>(frames_received) && hears_both();
+  }
+  void grant_connection();
   void leave_budget(channel& of);
 
   // -- sending.cpp
@@ -275,7 +284,7 @@ struct connection::parts final : mux::commit_observer {
   // Bytes where every frame writes, bits elsewhere.
   bool first_part = false;           // of the DATA frame under way
   bool meter_touched = false;
-  bool commit_was_full = false;
+  std::uint8_t granted_frame = 0;    // frames_received modulo 2^8 when the connection gave credit back last
   std::uint8_t peer_frame_pages = 1; // payload of 4 KiB each that the peer accepts in a frame; not more than we would send
   bool greeted : 1 = false;          // our preface and HELLO are in the outbox
   bool hello_here : 1 = false;
@@ -291,6 +300,7 @@ struct connection::parts final : mux::commit_observer {
   bool several_refused : 1 = false;      // for want of room in the connection, not refused_first alone
   bool reserve_refused : 1 = false;      // to one with nothing waiting
   bool expects_as_before : 1 = false;    // one assembly has room for a message as large as the last
+  bool commit_was_full : 1 = false;
   bool quiet_ping_due : 1 = false;   // for liveness or a measurement
   std::uint32_t left = 0;            // payload of the DATA frame that is still to come
   channel* first_event = nullptr;

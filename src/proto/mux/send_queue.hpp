@@ -8,6 +8,7 @@
 #include <hawser/base/buffer.hpp>
 #include <hawser/proto/limits.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -143,8 +144,8 @@ class send_queue {
   void note_sent(channel_id by, std::size_t bytes) noexcept {
     if (bulk_near_bytes_ != 0 && by != last_sender_ && bytes < small_send_bytes) undisturbed_bytes_ = 0;
     last_sender_ = by;
-    undisturbed_bytes_ += bytes;
-    bulk_near_bytes_ -= bytes < bulk_near_bytes_ ? bytes : bulk_near_bytes_;
+    if (undisturbed_bytes_ < undisturbed_bytes_min) undisturbed_bytes_ += static_cast<std::uint32_t>(bytes);
+    bulk_near_bytes_ -= bytes < bulk_near_bytes_ ? static_cast<std::uint32_t>(bytes) : bulk_near_bytes_;
   }
   // The same of a part of something large.
   void note_bulk(channel_id by, std::size_t bytes) noexcept {
@@ -155,11 +156,18 @@ class send_queue {
   bool undisturbed() const noexcept { return undisturbed_bytes_ >= undisturbed_bytes_min; }
 
   send_credit credit{0};                 // of the connection
-  void credit_raised() noexcept { out_of_credit_ = false; }
+  void credit_raised() noexcept {
+    out_of_credit_ = false;
+    most_credit_ = std::max(most_credit_, available_credit());
+  }
+  // Sent, and not given back by the peer yet: about what is on the line and unread at the other end. Where a window has grown since it was
+  // last unused, less than that.
+  std::size_t unreturned_bytes() const noexcept { return most_credit_ - std::min(most_credit_, available_credit()); }
   std::uint32_t opens_committed = 0;     // ever, in the order of the wire
   std::uint32_t frames_committed = 0;    // DATA and OPEN, since somebody set it to 0
 
  private:
+  std::uint32_t available_credit() const noexcept { return static_cast<std::uint32_t>(std::max<std::int64_t>(credit.available(), 0)); }
   struct ring {
     channel_queue* first = nullptr;
     channel_queue* last = nullptr;
@@ -174,7 +182,7 @@ class send_queue {
     chunk shared;                        // what is left of the segment in which channels with little to say have their frames
   };
   static constexpr std::int32_t quantum_bytes = 16 * 1024;
-  static constexpr std::size_t undisturbed_bytes_min = std::size_t{1} << 20;
+  static constexpr std::uint32_t undisturbed_bytes_min = 1 << 20;
   struct round {
     outbox& out;
     std::size_t committed_max, frame_bytes_max;
@@ -220,10 +228,11 @@ class send_queue {
 
   buffer_pool* pool_;
   workspace* work_ = nullptr;            // in the oldest slab: it exists while a queue does
-  std::size_t undisturbed_bytes_ = 0;
+  std::uint32_t undisturbed_bytes_ = 0;  // counted up to undisturbed_bytes_min and one frame
   channel_id last_sender_ = 0;
   std::uint32_t nodes_with_others_ = 0;
-  std::size_t bulk_near_bytes_ = 0;      // until then somebody's bulk counts as being sent
+  std::uint32_t bulk_near_bytes_ = 0;    // until then somebody's bulk counts as being sent
+  std::uint32_t most_credit_ = 0;        // of the connection, ever
   std::uint32_t ready_count_ = 0;
   bool out_of_credit_ = false;
   bool free_may_wait_ = false;           // some frame that costs nothing may be behind one that lacks credit

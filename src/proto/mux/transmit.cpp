@@ -10,10 +10,16 @@ namespace hawser::inline v0::proto {
 
 namespace {
 constexpr std::size_t control_bytes_per_turn = 16 * 1024;
-// Large writes are cheap, and whoever comes next waits behind them: only who has the line to itself makes them. Where bulk comes in as
-// well, each turn of the other side's writes is followed by one of ours: they are smaller still.
-constexpr std::size_t shared_committed_bytes_max = 16 * 1024;
+// Large writes are cheap, and whoever comes next waits behind them: only who has the line to itself makes the largest. Beside small messages
+// they are large while little is unread at the other side; small ones let it catch up. Where bulk comes in as well, each turn of the other
+// side's writes is followed by one of ours: they are smaller still.
+constexpr std::size_t shared_committed_bytes_max = 48 * 1024;
+constexpr std::size_t shared_committed_bytes_min = 16 * 1024;
+constexpr std::size_t shared_unreturned_bytes_max = 160 * 1024;
 constexpr std::size_t mutual_committed_bytes_max = 8 * 1024;
+// Worth a CREDIT that tells how much is unread: beside something that goes anyway, and by itself.
+constexpr std::size_t early_grant_bytes_min = 16 * 1024;
+constexpr std::size_t lone_grant_bytes_min = 128 * 1024;
 constexpr std::uint32_t control_bits = channel_flag::credit_due | channel_flag::reset_due | channel_flag::stop_due | channel_flag::release_due;
 }  // namespace
 
@@ -51,14 +57,22 @@ bool connection::parts::wants_transmit() const noexcept {
   if (over || !greeted) return false;
   if (first_dirty || pongs_due != 0 || go_away_due || received.due()) return true;
   if ((pings_due != 0 || quiet_ping_due) && hello_here && pulse.may_ping()) return true;
-  return queue.can_commit() && !commit_was_full && out.committed_bytes() < committed_max();
+  if (queue.can_commit() && !commit_was_full && out.committed_bytes() < committed_max()) return true;
+  return may_grant_early(lone_grant_bytes_min);
 }
 
 std::size_t connection::parts::committed_max() const noexcept {
-  if (!queue.undisturbed()) return std::min(with.committed_bytes_max, is_recent(bulk_heard_at) ? mutual_committed_bytes_max : shared_committed_bytes_max);
+  if (!queue.undisturbed()) return std::min(with.committed_bytes_max, shared_committed_max());
   // Many with a little each keep nobody waiting that would go sooner by less.
   const bool much = queue.ready_count() > 1 && queue.queued_bytes() >= queue.ready_count() * mux::small_send_bytes;
   return much ? with.committed_bytes_max / 2 : with.committed_bytes_max;
+}
+
+std::size_t connection::parts::shared_committed_max() const noexcept {
+  if (is_recent(bulk_heard_at)) return mutual_committed_bytes_max;
+  const std::size_t here = out.committed_bytes();
+  const std::size_t away = queue.unreturned_bytes() - std::min(queue.unreturned_bytes(), here);
+  return std::clamp(shared_unreturned_bytes_max - std::min(away, shared_unreturned_bytes_max), shared_committed_bytes_min, shared_committed_bytes_max);
 }
 
 void connection::parts::fill() {
@@ -83,7 +97,8 @@ void connection::parts::emit_greeting() {
 }
 
 void connection::parts::put_control() {
-  if (!first_dirty && !go_away_due && pongs_due == 0 && pings_due == 0 && !quiet_ping_due && !received.due()) [[likely]] return;
+  const bool grants = received.due() || may_grant_early(out.empty() ? lone_grant_bytes_min : early_grant_bytes_min);
+  if (!first_dirty && !go_away_due && pongs_due == 0 && pings_due == 0 && !quiet_ping_due && !grants) [[likely]] return;
   const std::uint64_t begin = out.end();
   const auto may_go_on = [&] { return out.has_slots() && out.end() - begin < control_bytes_per_turn; };
   if (go_away_due && may_go_on()) {
@@ -105,13 +120,7 @@ void connection::parts::put_control() {
     // The peer has not heard of it: these go after its OPEN.
     if (!of.has(channel_flag::open_due)) put_channel_control(of);
   }
-  if (received.due() && may_go_on()) {
-    if (const std::uint32_t granted = received.take_grant(); granted != 0) {
-      out.wrote(put_credit(out.reserve(credit_frame_bytes_max), 0, granted));
-      received.tune(granted, now, pulse.shortest_round_trip(), static_cast<std::uint32_t>(with.window_bytes_max));
-      if (hello_here && pulse.wants_measurement(now)) quiet_ping_due = true;
-    }
-  }
+  if (grants && may_go_on()) grant_connection();
   while ((pings_due != 0 || quiet_ping_due) && hello_here && may_go_on()) {
     const std::uint8_t place = pulse.in_flight();
     const std::optional<std::uint64_t> bits = pulse.begin_ping(now);
