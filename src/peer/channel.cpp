@@ -95,18 +95,7 @@ std::string_view outgoing_request::answer_header(std::string_view key) const noe
 // ---- the operations ----
 
 void channel::read_operation::take_back() noexcept { state_->take_back(*this); }
-void channel::read_operation::await_suspend(std::coroutine_handle<> waiter) {
-  if (!done_) return state_->wait(*this, waiter);
-  waiter_.suspend(waiter);
-  waiter_.resume_next_turn(std::exchange(state_, nullptr)->on());
-}
-
 void channel::write_operation::take_back() noexcept { state_->take_back(*this); }
-void channel::write_operation::await_suspend(std::coroutine_handle<> waiter) {
-  if (!done_) return state_->wait(*this, waiter);
-  waiter_.suspend(waiter);
-  waiter_.resume_next_turn(std::exchange(state_, nullptr)->on());
-}
 
 channel::headers_operation::~headers_operation() {
   if (state_) state_->take_back(*this);

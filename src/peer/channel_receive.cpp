@@ -8,13 +8,8 @@
 
 namespace hawser::inline v0 {
 
-bool channel::read_operation::await_ready() {
-  if (!state_->attempt(*this)) return false;
-  done_ = true;
-  if (!state_->may_go_on()) return false;
-  state_ = nullptr;
-  return true;
-}
+bool channel::read_operation::await_ready() { return state_->completes(*this); }
+void channel::read_operation::await_suspend(std::coroutine_handle<> waiter) { detail::channel_state::suspend(*this, waiter); }
 
 namespace detail {
 namespace {
@@ -151,15 +146,23 @@ void channel_state::fill(channel::read_operation& op, byte_view bytes) {
   append_growing(*op.outcome_, loop_->buffers(), bytes);
 }
 
+// Mostly all that came with a request, then its end; or a message, then nothing yet.
 bool channel_state::attempt(channel::read_operation& op) {
+  if (op.how_ == channel::read_operation::mode::some && !reader_) [[likely]] {
+    if (!fresh_.empty()) {
+      keep_in(op.outcome_, loop_->buffers(), fresh_);
+      fresh_ = {};
+      give_back(std::exchange(fresh_cost_, 0));
+      return true;
+    }
+    if (received_.empty() && fresh_cost_ == 0 && !error_) return receive_done_;
+  }
+  return attempt_further(op);
+}
+
+bool channel_state::attempt_further(channel::read_operation& op) {
   using mode = channel::read_operation::mode;
   HAWSER_EXPECTS(!reader_ || reader_ == &op, "a channel has one reader at a time");
-  if (op.how_ == mode::some && !fresh_.empty()) {
-    keep_in(op.outcome_, loop_->buffers(), fresh_);
-    fresh_ = {};
-    give_back(std::exchange(fresh_cost_, 0));
-    return true;
-  }
   put_away_fresh();
   switch (op.how_) {
     case mode::some:

@@ -8,13 +8,8 @@
 
 namespace hawser::inline v0 {
 
-bool channel::write_operation::await_ready() {
-  if (!state_->attempt(*this)) return false;
-  done_ = true;
-  if (!state_->may_go_on()) return false;
-  state_ = nullptr;
-  return true;
-}
+bool channel::write_operation::await_ready() { return state_->completes(*this); }
+void channel::write_operation::await_suspend(std::coroutine_handle<> waiter) { detail::channel_state::suspend(*this, waiter); }
 
 namespace detail {
 namespace {
@@ -110,11 +105,22 @@ bool channel_state::advance(channel::write_operation& op) {
 
 bool channel_state::attempt(channel::write_operation& op) {
   HAWSER_EXPECTS(!writer_, "a channel has one writer at a time");
-  // Mostly a few bytes of a stream that is open, with nothing before them.
-  if (attached_ && !is_message_kind() && op.owned_.size() <= copied_bytes_max && !send_done_ && !error_ && !stop_error_ && !has_unsent() &&
-      body_.empty()) {
+  // Mostly a message, or a few bytes of a stream, on a channel that is open, with nothing before them.
+  if (attached_ && op.owned_.size() <= copied_bytes_max && !send_done_ && !error_ && !stop_error_ && !has_unsent() && body_.empty()) [[likely]] {
     const byte_view bytes = op.owned_.empty() ? op.bytes_ : op.owned_.view();
-    const std::size_t taken = with_->wire()->write_at_once(id_, bytes);
+    proto::connection* const wire = with_->wire();
+    if (is_message_kind()) {
+      const result<> sent = wire->send(id_, bytes);
+      with_->touch();
+      if (sent) [[likely]] {
+        wrote_ = true;
+        return true;
+      }
+      if (sent.error() == errc::would_block) return false;
+      op.outcome_ = sent;
+      return true;
+    }
+    const std::size_t taken = wire->write_at_once(id_, bytes);
     if (taken != 0) {
       wrote_ = true;
       with_->touch();

@@ -94,6 +94,21 @@ class channel_state : public counted<channel_state>, public channel_link, public
   bool attempt(channel::read_operation& op);
   bool attempt(channel::write_operation& op);
   bool attempt(channel::headers_operation& op);
+  // await_ready() and await_suspend() of a read or a write: one that is done, and had to wait for the next turn, stays done.
+  template <class Operation>
+  bool completes(Operation& op) {
+    if (!attempt(op)) return false;
+    op.done_ = true;
+    if (!may_go_on()) return false;
+    op.state_ = nullptr;
+    return true;
+  }
+  template <class Operation>
+  static void suspend(Operation& op, std::coroutine_handle<> coroutine) {
+    if (!op.done_) return op.state_->wait(op, coroutine);
+    op.waiter_.suspend(coroutine);
+    op.waiter_.resume_next_turn(std::exchange(op.state_, nullptr)->on());
+  }
   void wait(channel::read_operation& op, std::coroutine_handle<> coroutine);
   void wait(channel::write_operation& op, std::coroutine_handle<> coroutine);
   void wait(channel::headers_operation& op, std::coroutine_handle<> coroutine);
@@ -176,6 +191,7 @@ class channel_state : public counted<channel_state>, public channel_link, public
   void complete_call(result<chunk> with);
   void resume_caller();
   bool complete_reader_if_ready();
+  bool attempt_further(channel::read_operation& op);
 
   loop* loop_;
   ref<peer_connection> with_;

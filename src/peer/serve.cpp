@@ -79,7 +79,7 @@ class served_channel final : public channel_state {
   void enter_books(peer_core& core);
   bool start();
   void end();
-  bool returned();
+  void failed();
   void close_books();
 
   operation_entry* entry_;
@@ -156,17 +156,18 @@ void served_channel::end() {
   }
   if (!request_) {
     put_away_fresh();      // somebody has taken it, and may read it when the receive buffer is another's
-  } else if (returned()) {
-    request_.state_ = nullptr;
+  } else if (thrown_) [[unlikely]] {
+    failed();
+  } else if (conclude()) {
+    request_.state_ = nullptr;      // the handle is given up with it
     release();
   }
   close_books();
   release();
 }
 
-// True: the handle is given up with it.
-bool served_channel::returned() {
-  if (!thrown_) return conclude();
+// The handler threw.
+void served_channel::failed() {
   if (peer_core* core = with()->core()) {
     try {
       std::rethrow_exception(thrown_);
@@ -179,7 +180,6 @@ bool served_channel::returned() {
   }
   if (answering()) reset(make_error_code(errc::operation_failed), {});
   else if (how() == outcome::none) settle(outcome::failed);
-  return false;
 }
 
 // The task goes as it stands, and the request with it. Nothing when it has ended.

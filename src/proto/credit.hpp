@@ -136,7 +136,7 @@ class recv_ledger {
   // A frame arrived. False: errc::flow_control.
   [[nodiscard]] bool take(std::uint32_t cost) noexcept { return credit_.take(cost); }
   // ... and its bytes are held until consumed (application buffers, events).
-  void hold(std::uint32_t cost) noexcept {
+  [[gnu::always_inline]] void hold(std::uint32_t cost) noexcept {
     held_ += cost;
     pass(cost);
   }
@@ -147,7 +147,7 @@ class recv_ledger {
     return true;
   }
   // ... or they were dropped at once, or belong to a message that is not complete, which has a bound of its own.
-  void pass(std::uint32_t cost) noexcept {
+  [[gnu::always_inline]] void pass(std::uint32_t cost) noexcept {
     if (!above_limit()) [[likely]] credit_.give_back(cost);
     else withheld_ += cost;
   }

@@ -11,8 +11,12 @@
 namespace hawser::inline v0::proto {
 
 result<channel_id> connection::open(instant now, const open_options& options, byte_view first, end_mark end) {
-  parts_->now = std::max(parts_->now, now);
-  return parts_->open(options, first, end);
+  parts& p = *parts_;
+  p.now = std::max(p.now, now);
+  if (!p.over && !p.go_away_sent && !p.go_away_here && p.greeted) [[likely]] {
+    if (const channel* const plain = p.open_plain(options, first, end)) [[likely]] return plain->id;
+  }
+  return p.open(options, first, end);
 }
 
 // Meta 3 raises the opener's receive credit: on both sides at the same frame.
@@ -33,7 +37,6 @@ result<channel_id> connection::parts::open(const open_options& options, byte_vie
   HAWSER_EXPECTS(options.operation.size() <= operation_bytes_max && options.urgency <= urgency_max, "open_options out of range");
   if (over || go_away_sent || go_away_here) return failure(errc::closed);
   if (!greeted) return failure(errc::would_block);
-  if (const channel* const plain = open_plain(options, first, end)) [[likely]] return plain->id;
   const bool messages = kind_has_messages(options.kind);
   if (messages && first.size() > peer_message_bytes_max) return failure(hello_here ? errc::message_too_big : errc::would_block);
 
@@ -242,7 +245,19 @@ bool connection::parts::work_done(channel& of) {
 void connection::consume(channel_id id, std::uint32_t cost) {
   parts& p = *parts_;
   if (id == 0) return p.received.let_go(static_cast<std::uint32_t>(std::min<std::size_t>(cost, p.received.held())));
-  if (channel* of = p.table.find(id)) p.consume(*of, cost);
+  channel* const of = p.table.find(id);
+  if (!of) return;
+  // What parts::consume() does with a part of what is held, where nobody waits for more of it.
+  constexpr std::uint32_t not_plain = channel_flag::wanted | channel_flag::discard | channel_flag::credit_due | channel_flag::more_received;
+  const std::int64_t window = of->in.window();
+  if (!of->has(not_plain) && !of->incoming && can_receive(of->state) && p.reading == parts::stage::header && of->in.surplus() == 0 &&
+      of->in.outstanding() + of->in.returnable() + cost <= window && cost <= p.received.held()) [[likely]] {
+    p.received.let_go(cost);
+    of->in.give_back(cost);
+    if (of->in.due()) p.mark_dirty(*of, channel_flag::credit_due);
+    return;
+  }
+  p.consume(*of, cost);
 }
 
 void connection::want(channel_id id, std::size_t bytes) {

@@ -21,7 +21,7 @@ inline bool connection::parts::is_between_frames() const noexcept {
 }
 
 // What the connection as a whole notes of a sound frame.
-inline void connection::parts::note_frame(std::uint32_t cost) noexcept {
+[[gnu::always_inline]] inline void connection::parts::note_frame(std::uint32_t cost) noexcept {
   if (lent.capacity() != 0) [[unlikely]] lent = chunk();
   (void)received.take(cost);
   received.hold(cost);
