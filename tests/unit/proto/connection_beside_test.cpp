@@ -54,12 +54,16 @@ TEST(connection_beside, credit_comes_with_an_answer_while_little_is_said_beside_
     const channel_id bulk = *p.client.c.open(p.client.now, {}, {}, end_mark::open);
     EXPECT_EQ(p.client.c.write(bulk, as_bytes(pattern(60'000))), 60'000u);
     p.pass(p.client, p.server);
-    if (has_small) EXPECT_TRUE(p.client.c.send(message_channel, as_bytes("ping")));
+    if (has_small) {
+      EXPECT_TRUE(p.client.c.send(message_channel, as_bytes("ping")));
+    }
     p.pass(p.client, p.server);
     (void)p.server.c.send(message_channel, as_bytes("answer"));
     const std::vector<std::uint32_t> grants = connection_grants(p.server.take());
     ASSERT_EQ(grants.size(), has_small ? 1u : 0u);
-    if (has_small) EXPECT_GT(grants[0], 60'000u);
+    if (has_small) {
+      EXPECT_GT(grants[0], 60'000u);
+    }
     (void)p.server.c.send(message_channel, as_bytes("another"));
     EXPECT_TRUE(connection_grants(p.server.take()).empty()) << "nothing has come since";
   }
