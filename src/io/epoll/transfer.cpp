@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "io/epoll/epoll_engine.hpp"
+#include "io/kernel/pieces.hpp"
 
 #include <hawser/base/contract.hpp>
-
-#include <sys/uio.h>
 
 #include <cerrno>
 #include <utility>
@@ -11,22 +10,11 @@
 namespace hawser::inline v0::io {
 namespace {
 
-ssize_t write_some(int fd, const chain& bytes, int flags) noexcept {
-  const std::size_t count = bytes.count();
-  if (count == 1) return ::send(fd, bytes[0].data(), bytes[0].size(), MSG_NOSIGNAL | MSG_DONTWAIT | flags);
-  iovec pieces[chain::slots];
-  for (std::size_t i = 0; i < count; ++i) pieces[i] = {const_cast<std::byte*>(bytes[i].data()), bytes[i].size()};
-  msghdr message{};
-  message.msg_iov = pieces;
-  message.msg_iovlen = count;
-  return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
-}
-
 // Hands the kernel as much of the chain as it takes. 0: all of it; EAGAIN: the rest has to wait; else why it failed.
 int write_out(int fd, chain& bytes, int flags, std::uint64_t& system_calls) noexcept {
   while (!bytes.empty()) {
     ++system_calls;
-    const ssize_t taken = write_some(fd, bytes, flags);
+    const ssize_t taken = send_pieces(fd, bytes, bytes.count(), flags);
     if (taken < 0) {
       if (errno == EINTR) continue;
       return errno == EWOULDBLOCK ? EAGAIN : errno;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "io/kernel/kernel_engine.hpp"
+#include "io/kernel/pieces.hpp"
 
 #include <hawser/base/contract.hpp>
 
@@ -22,8 +23,6 @@ namespace {
 // generation stands in the upper half.
 constexpr std::uint32_t waker_index = ~std::uint32_t{0};
 constexpr std::uint32_t clock_index = waker_index - 1;
-
-constexpr std::size_t pieces_max = 32;       // of a try_send()
 
 constexpr auto later_first = [](const auto& a, const auto& b) { return a.when > b.when; };
 
@@ -233,14 +232,9 @@ kernel_engine::receipt kernel_engine::receive_once(socket_slot& s, std::size_t& 
 // Whatever is wrong with the socket the next send(), or receiving, finds out.
 std::size_t kernel_engine::try_send(socket_id id, std::span<const byte_view> pieces) {
   const socket_slot* s = live(id);
-  if (!s || s->phase != socket_phase::open || s->error != 0 || s->send_bytes != 0 || s->end_wanted || pieces.size() > pieces_max) return 0;
-  iovec taken[pieces_max];
-  for (std::size_t i = 0; i < pieces.size(); ++i) taken[i] = {const_cast<std::byte*>(pieces[i].data()), pieces[i].size()};
-  msghdr message{};
-  message.msg_iov = taken;
-  message.msg_iovlen = pieces.size();
+  if (!s || s->phase != socket_phase::open || s->error != 0 || s->send_bytes != 0 || s->end_wanted || pieces.empty() || pieces.size() > chain::slots) return 0;
   ++system_calls_;
-  const ssize_t answer = ::sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const ssize_t answer = send_pieces(s->fd, pieces, pieces.size());
   return answer > 0 ? static_cast<std::size_t>(answer) : 0;
 }
 

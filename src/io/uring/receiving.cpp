@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "io/kernel/pieces.hpp"
 #include "io/uring/uring_engine.hpp"
 
 #include <hawser/base/contract.hpp>
@@ -15,9 +16,6 @@ namespace {
 
 // Up to this size a copy is cheaper than another buffer for the ring.
 constexpr std::uint32_t copied_bytes_max = 16 * 1024;
-
-// Who receives so much at a time may know where it belongs.
-constexpr std::uint32_t much_bytes = 32 * 1024;
 
 // So many times in a row no room: then the kernel receives again.
 constexpr std::uint8_t asks_in_vain = 15;

@@ -1,28 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "io/kernel/pieces.hpp"
 #include "io/uring/uring_engine.hpp"
-
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 #include <cerrno>
 #include <utility>
 
 namespace hawser::inline v0::io {
-namespace {
-
-constexpr std::size_t much_bytes = 32 * 1024;
-
-}  // namespace
 
 // How much the socket takes now.
 std::size_t uring_engine::send_now(int fd, const chain& bytes) noexcept {
-  iovec pieces[chain::slots];
-  for (std::size_t i = 0; i < bytes.count(); ++i) pieces[i] = {const_cast<std::byte*>(bytes[i].data()), bytes[i].size()};
-  msghdr message{};
-  message.msg_iov = pieces;
-  message.msg_iovlen = bytes.count();
   ++system_calls_;
-  const ssize_t taken = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const ssize_t taken = send_pieces(fd, bytes, bytes.count());
   return taken > 0 ? static_cast<std::size_t>(taken) : 0;
 }
 
@@ -54,7 +42,7 @@ void uring_engine::send_last(socket_id id, chain& bytes) {
   if (!s) return;
   if (s->phase == socket_phase::open && bytes.count() == 1) {
     ++system_calls_;
-    const ssize_t taken = ::send(s->fd, bytes[0].data(), bytes[0].size(), MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+    const ssize_t taken = send_pieces(s->fd, bytes, 1, MSG_MORE);
     if (taken > 0) bytes.drop_front(static_cast<std::size_t>(taken));
   }
   if (bytes.empty()) {
