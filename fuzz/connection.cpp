@@ -57,7 +57,10 @@ struct application {
       case 2: c.stop(e.channel, 6); break;
       case 3: choices & 1 ? c.work_done(e.channel) : c.conclude(e.channel); break;
       case 4: c.want(e.channel, 100'000); break;
-      case 5: (void)c.open(now, {.kind = channel_kind::request, .operation = "fuzz"}, as_bytes("first"), end_mark::end); break;
+      case 5:
+        if (choices & 1 && c.open_at_once(now, "fuzz", as_bytes("first"), nullptr) != 0) break;
+        (void)c.open(now, {.kind = channel_kind::request, .operation = "fuzz"}, as_bytes("first"), end_mark::end);
+        break;
       case 6: choices & 1 ? send_large() : (void)c.send(message_channel, as_bytes("answer")); break;
       default: break;
     }

@@ -53,17 +53,23 @@ void channel_state::put_away_fresh() {
 
 // ---- what arrives ----
 
+// All of the answer that a call waits for, in one piece; false: it is not, and nothing was done. Afterwards nothing of this may be there any
+// more.
+inline bool channel_state::complete_call_at_once(byte_view bytes, std::uint32_t cost) {
+  if (!call_ || discarding_ || error_ || has_gathered() || bytes.size() > call_->answer_bytes_max_) return false;
+  give_back(cost);
+  end_of_receiving();
+  keep_in(call_->outcome_, loop_->buffers(), bytes);
+  resume_caller();
+  return true;
+}
+
 void channel_state::on_bytes(byte_view bytes, std::uint32_t cost, bool whole_message, bool last) {
   if (discarding_ || error_) {
     give_back(cost);
     return last ? on_finished() : void();
   }
-  if (last && call_ && !has_gathered() && bytes.size() <= call_->answer_bytes_max_) {
-    give_back(cost);
-    end_of_receiving();
-    keep_in(call_->outcome_, loop_->buffers(), bytes);
-    return resume_caller();
-  }
+  if (last && complete_call_at_once(bytes, cost)) return;
   const ref<channel_state> self(this);
   head_here_ = true;      // or it never comes: headers stand before the first byte
   if (call_) {
@@ -97,6 +103,11 @@ void channel_state::on_bytes(byte_view bytes, std::uint32_t cost, bool whole_mes
   if (last) end_of_receiving();
   if (header_reader_) return wake_now();
   complete_reader_if_ready();
+}
+
+void channel_state::on_answer(byte_view bytes, std::uint32_t cost) {
+  detach();
+  if (!complete_call_at_once(bytes, cost)) [[unlikely]] on_bytes(bytes, cost, false, true);
 }
 
 // Straight to who waits for it; everything else is on_bytes()'s. What the credit leads to goes out when the connection has drained.

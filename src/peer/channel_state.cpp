@@ -293,21 +293,17 @@ void channel_state::wake_all_later() {
 bool channel_state::call_at_once(byte_view body) {
   peer_connection* const with = with_.get();
   if (!with || started_ || extras_ || error_ || !with->opens_at_once() || body.size() > watermark()) return false;
-  proto::open_options options;
-  options.kind = kind_;
+  if (kind_ != proto::channel_kind::request || urgency_ != proto::open_options().urgency) return false;
   // Two words that were stored one by one a moment ago. The compiler would read them as one of sixteen bytes, and wait until both stores
   // have left the processor.
   std::size_t name_bytes = operation_.size();
   asm("" : "+r"(name_bytes));
-  options.operation = std::string_view(operation_.data(), name_bytes);
-  options.urgency = urgency_;
-  options.user = this;
-  const result<proto::channel_id> id = with->wire()->open(loop_->now(), options, body, proto::end_mark::end);
-  if (!id) return false;
-  id_ = *id;
+  const proto::channel_id id = with->wire()->open_at_once(loop_->now(), {operation_.data(), name_bytes}, body, this);
+  if (id == 0) return false;
+  id_ = id;
   began_ = loop_->now();
   started_ = attached_ = send_done_ = counted_call_ = true;
-  wrote_ = !body.empty();
+  wrote_ = true;
   call_statistics& books = with->core()->calls();
   ++books.started;
   ++books.running;

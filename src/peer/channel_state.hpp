@@ -76,6 +76,7 @@ class channel_state : public counted<channel_state>, public channel_link, public
   // -- what the protocol core says
   void on_bytes(byte_view bytes, std::uint32_t cost, bool whole_message, bool last);
   void on_message(byte_view message, std::uint32_t cost);      // a whole one, not the last
+  void on_answer(byte_view bytes, std::uint32_t cost);         // the rest of what was opened here, which is released with it
   void on_head(byte_view tlvs);
   void on_finished();
   void on_reset(std::error_code reason);
@@ -189,6 +190,7 @@ class channel_state : public counted<channel_state>, public channel_link, public
   void wake_now();
   bool call_at_once(byte_view body);
   void complete_call(result<chunk> with);
+  bool complete_call_at_once(byte_view bytes, std::uint32_t cost);
   void resume_caller();
   bool complete_reader_if_ready();
   bool attempt_further(channel::read_operation& op);

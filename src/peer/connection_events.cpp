@@ -131,12 +131,11 @@ void peer_connection::on_request(const proto::plain_request& asked) {
 
 void peer_connection::on_answer(const proto::plain_answer& answer) {
   if (auto* channel = static_cast<channel_state*>(answer.user)) {
-    channel->detach();
-    channel->on_bytes(answer.bytes, answer.cost, false, true);
+    channel->on_answer(answer.bytes, answer.cost);
   } else {
     wire_->consume(0, answer.cost);
   }
-  open_queued();
+  if (extras_) open_queued();
 }
 
 void peer_connection::on_opened(const proto::event& e) {

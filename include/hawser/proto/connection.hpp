@@ -207,6 +207,9 @@ class HAWSER_API connection {
   // Opens a channel and may send first bytes (a first message) with it; `end`: FIN in the same frame. A channel beyond the
   // peer's limit is would_block: nothing was opened; try again after a released event. Errors: closed, message_too_big (the open block).
   result<channel_id> open(instant now, const open_options& options, byte_view first, end_mark end);
+  // A request with default options and all of its body, in two bytes and one frame, because nothing is in the way. 0: nothing was done, and
+  // open() says why.
+  channel_id open_at_once(instant now, std::string_view operation, byte_view body, void* user);
   // Queues bytes; returns how many were taken (all, or what fits under the watermark). 0 of some: would_block.
   // `end` counts only when everything was taken.
   result<std::size_t> write(channel_id channel, byte_view bytes, end_mark end = end_mark::open);

@@ -11,12 +11,8 @@
 namespace hawser::inline v0::proto {
 
 result<channel_id> connection::open(instant now, const open_options& options, byte_view first, end_mark end) {
-  parts& p = *parts_;
-  p.now = std::max(p.now, now);
-  if (!p.over && !p.go_away_sent && !p.go_away_here && p.greeted) [[likely]] {
-    if (const channel* const plain = p.open_plain(options, first, end)) [[likely]] return plain->id;
-  }
-  return p.open(options, first, end);
+  parts_->now = std::max(parts_->now, now);
+  return parts_->open(options, first, end);
 }
 
 // Meta 3 raises the opener's receive credit: on both sides at the same frame.

@@ -240,7 +240,6 @@ struct connection::parts final : mux::commit_observer {
   // -- requests.cpp
   bool is_between_frames() const noexcept;
   void note_frame(std::uint32_t cost) noexcept;
-  channel* open_plain(const open_options& options, byte_view first, end_mark end);
 
   // -- closing.cpp
   progress fail(errc code, std::string_view reason = {});

@@ -11,7 +11,7 @@ namespace hawser::inline v0::proto {
 namespace {
 
 // With an OPEN of two bytes: what is larger is bulk, and thinks of who waits beside it.
-constexpr std::size_t plain_first_bytes_max = mux::small_send_bytes - header_bytes_max - plain_block::size;
+constexpr std::size_t plain_body_bytes_max = mux::small_send_bytes - header_bytes_max - plain_block::size;
 
 }  // namespace
 
@@ -112,40 +112,41 @@ bool connection::poll_answer(plain_answer& out) {
   return true;
 }
 
-// An OPEN of two bytes, and all of the body behind them, for which there is room: nearly every request. nullptr: nothing was done.
-channel* connection::parts::open_plain(const open_options& options, byte_view first, end_mark end) {
-  if (options.deadline || options.urgency != urgency_default || !options.meta.empty() || first.empty() || first.size() >= plain_first_bytes_max ||
-      first.size() + plain_block::size > frame_bytes_max || kind_has_messages(options.kind)) [[unlikely]]
-    return nullptr;
-  const std::uint16_t alias = options.operation.empty() ? std::uint16_t{0} : aliases_out.newest(options.operation);
-  if (alias == 0 || alias >= plain_block::alias_end) [[unlikely]] return nullptr;
-  const auto length = static_cast<std::uint32_t>(plain_block::size + first.size());
-  const std::uint32_t cost = cost_of_open(static_cast<std::uint32_t>(first.size()));
-  if (queue.has_ready() || peer_channel_credit < cost || !queue.credit.covers(cost) || !out.has_slots() ||
-      out.committed_bytes() + header_bytes_max + length >= with.committed_bytes_max) [[unlikely]]
-    return nullptr;
-  channel* const made = table.open_own();
-  if (!made) [[unlikely]] return nullptr;
+// Nearly every request.
+channel_id connection::open_at_once(instant now, std::string_view operation, byte_view body, void* user) {
+  parts& p = *parts_;
+  p.now = std::max(p.now, now);
+  if (p.over || p.go_away_sent || p.go_away_here || !p.greeted || operation.empty()) [[unlikely]] return 0;
+  if (body.empty() || body.size() >= plain_body_bytes_max || body.size() + plain_block::size > p.frame_bytes_max) [[unlikely]] return 0;
+  const std::uint16_t alias = p.aliases_out.newest(operation);
+  if (alias == 0 || alias >= plain_block::alias_end) [[unlikely]] return 0;
+  const auto length = static_cast<std::uint32_t>(plain_block::size + body.size());
+  const std::uint32_t cost = cost_of_open(static_cast<std::uint32_t>(body.size()));
+  if (p.queue.has_ready() || p.peer_channel_credit < cost || !p.queue.credit.covers(cost) || !p.out.has_slots() ||
+      p.out.committed_bytes() + header_bytes_max + length >= p.with.committed_bytes_max) [[unlikely]]
+    return 0;
+  channel* const made = p.table.open_own();
+  if (!made) [[unlikely]] return 0;
 
   channel& of = *made;
-  of.kind = options.kind;
-  of.user = options.user;
-  of.in = recv_credit(with.announced.channel_credit);
-  of.out = send_credit(peer_channel_credit - cost);
+  of.kind = channel_kind::request;
+  of.user = user;
+  of.in = recv_credit(p.with.announced.channel_credit);
+  of.out = send_credit(p.peer_channel_credit - cost);
   advance(of, channel_input::send_open);
-  if (end == end_mark::end) [[likely]] advance(of, channel_input::send_fin);
-  of.last_frame_at = out.end();
-  of.open_number = ++queue.opens_committed;
-  ++opens_sent;
-  std::byte* const at = out.reserve(header_bytes_max + length);
-  const std::size_t head = put_header(at, frame_type::open, end == end_mark::end ? frame_flag::fin : frame_flag::none, of.id, length);
-  plain_block::put(at + head, options.kind, alias);
-  std::memcpy(at + head + plain_block::size, first.data(), first.size());
-  out.wrote(head + length);
-  queue.credit.spend(cost);
-  queue.note_sent(of.id, length);
-  meter.frames_sent(1);
-  return made;
+  advance(of, channel_input::send_fin);
+  of.last_frame_at = p.out.end();
+  of.open_number = ++p.queue.opens_committed;
+  ++p.opens_sent;
+  std::byte* const at = p.out.reserve(header_bytes_max + length);
+  const std::size_t head = put_header(at, frame_type::open, frame_flag::fin, of.id, length);
+  plain_block::put(at + head, channel_kind::request, alias);
+  std::memcpy(at + head + plain_block::size, body.data(), body.size());
+  p.out.wrote(head + length);
+  p.queue.credit.spend(cost);
+  p.queue.note_sent(of.id, length);
+  p.meter.frames_sent(1);
+  return of.id;
 }
 
 // What write_now() does with little, where nothing needs to be thought over.

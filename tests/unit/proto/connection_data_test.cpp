@@ -547,6 +547,36 @@ TEST(connection_data, a_whole_request_and_a_whole_answer_can_be_had_without_even
   p.client.drain();
 }
 
+TEST(connection_data, requests_that_go_at_once_are_framed_as_all_others_are) {
+  pair by_open, at_once;
+  by_open.settle();
+  at_once.settle();
+  const auto open = [](side& of, std::string_view operation, std::string_view body) {
+    return of.c.open(of.now, {.kind = channel_kind::request, .operation = operation}, as_bytes(body), end_mark::end);
+  };
+  int mine = 0;
+  side& one = at_once.client;
+  EXPECT_EQ(one.c.open_at_once(one.now, "echo", as_bytes("body"), &mine), 0u) << "its name was never sent";
+  // With the name, then by the alias that it got.
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(open(by_open.client, "echo", "body") && open(one, "echo", "body"));
+  for (const std::string& body : {std::string("body"), std::string(1'000, 'b'), std::string(4'000, 'c')}) {
+    const auto expected = open(by_open.client, "echo", body);
+    const channel_id id = one.c.open_at_once(one.now, "echo", as_bytes(body), &mine);
+    ASSERT_EQ(id, expected.value());
+    EXPECT_EQ(one.c.user(id), &mine);
+  }
+  EXPECT_EQ(one.take(), by_open.client.take());
+  const auto a = one.c.stats(), b = by_open.client.c.stats();
+  EXPECT_EQ(a.opens_sent, b.opens_sent);
+  EXPECT_EQ(a.send_credit, b.send_credit);
+
+  EXPECT_EQ(one.c.open_at_once(one.now, "other", as_bytes("body"), &mine), 0u);
+  EXPECT_EQ(one.c.open_at_once(one.now, "echo", {}, &mine), 0u);
+  EXPECT_EQ(one.c.open_at_once(one.now, "echo", as_bytes(std::string(10'000, 'b')), &mine), 0u);
+  one.c.go_away(one.now, 0, std::chrono::seconds(1));
+  EXPECT_EQ(one.c.open_at_once(one.now, "echo", as_bytes("body"), &mine), 0u);
+}
+
 TEST(connection_data, bytes_that_go_at_once_are_framed_as_all_others_are) {
   // What the client sends when it writes so many bytes in such pieces, and the transport takes what there is now and then.
   const auto wire_of = [](bool at_once, std::size_t piece) {
