@@ -14,7 +14,8 @@ namespace hawser::inline v0::io {
 // it belongs.
 inline constexpr std::size_t much_bytes = 32 * 1024;
 
-// Hands the kernel up to chain::slots pieces of a chain, or of a span of views, as much as it takes without waiting. As send(2): how many bytes that was, or -1 and errno.
+// Hands the kernel up to chain::slots pieces of a chain, or of a span of views, as much as it takes without waiting. As send(2): how many
+// bytes that was, or -1 and errno.
 template <class Pieces>
 ssize_t send_pieces(int fd, const Pieces& pieces, std::size_t count, int flags = 0) noexcept {
   flags |= MSG_NOSIGNAL | MSG_DONTWAIT;

@@ -35,6 +35,10 @@ inline constexpr std::size_t copied_frame_bytes_max = 32 * 1024 - frame_cost;
 // Unit of parts::peer_frame_pages.
 inline constexpr std::uint32_t frame_page_bytes = 4096;
 
+// A channel on which nothing more is sent.
+inline constexpr std::uint32_t ended_for_sending = channel_flag::reset_sent | channel_flag::reset_received | channel_flag::reset_due |
+                                                   channel_flag::stop_received | channel_flag::fin_due;
+
 // Pings of the peer that wait for their answers.
 inline constexpr std::size_t pings_answered_max = 4;
 

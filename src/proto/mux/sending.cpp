@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-// What the application says on a channel: straight into the outbox when nothing is in the way, else into its queue.
+// What the application says on a channel (short messages: messages.cpp): straight into the outbox when nothing is in the way, else into its queue.
 
 namespace hawser::inline v0::proto {
 
@@ -14,34 +14,6 @@ constexpr std::size_t reference_bytes_min = 16 * 1024;    // payloads from here 
 // it comes no sooner for being queued, and megabytes of memory are passed through meanwhile.
 constexpr std::size_t reserve_bytes = 16 * 1024;
 constexpr std::size_t crowd = 256;
-
-constexpr std::uint32_t ended_for_sending = channel_flag::reset_sent | channel_flag::reset_received | channel_flag::reset_due |
-                                            channel_flag::stop_received | channel_flag::fin_due;
-
-// Below this a copy here is cheaper than a call of the library's, which writes lines of the cache twice.
-constexpr std::size_t short_message_bytes_max = 128;
-static_assert(short_message_bytes_max <= short_field_max);
-
-// Up to short_message_bytes_max, in pieces of 16 that overlap.
-inline void copy_short(std::byte* to, const std::byte* from, std::size_t count) noexcept {
-  if (count < 16) [[unlikely]] {
-    if (count != 0) std::memcpy(to, from, count);
-    return;
-  }
-  const auto copy_at = [=](std::size_t offset) { std::memcpy(to + offset, from + offset, 16); };
-  copy_at(0);
-  if (count > 32) {
-    copy_at(16);
-    if (count > 64) {
-      copy_at(32);
-      copy_at(48);
-      copy_at(count - 64);
-      copy_at(count - 48);
-    }
-    copy_at(count - 32);
-  }
-  copy_at(count - 16);
-}
 
 // A whole DATA frame; returns its size.
 inline std::size_t put_data(std::byte* to, std::uint8_t flags, channel_id channel, byte_view payload) noexcept {
@@ -110,7 +82,7 @@ void connection::parts::queue_message(channel& to, byte_view bytes) {
 }
 
 // A message that fits a frame, where nothing needs to be thought over: straight out, or behind what waits already. False: nothing was done.
-inline bool connection::parts::send_frame(channel& to, byte_view message) {
+bool connection::parts::send_frame(channel& to, byte_view message) {
   if (over || !greeted || to.has(ended_for_sending) || !can_send(to.state) || !kind_has_messages(to.kind)) return false;
   const std::size_t size = message.size();
   if (size > frame_bytes_max || size > peer_message_bytes_max) return false;
@@ -135,62 +107,23 @@ inline bool connection::parts::send_frame(channel& to, byte_view message) {
   return true;
 }
 
-// send_frame() for most messages: mostly it calls nobody. All books are kept before the payload is copied, which might be anything's bytes to the
-// compiler. Every peer takes as much as this in one frame.
-inline bool connection::parts::send_short(channel& to, byte_view message) {
-  const std::size_t size = message.size();
-  if (size > short_message_bytes_max || to.id > short_field_max || over || !greeted || to.has(ended_for_sending) || !can_send(to.state) ||
-      !kind_has_messages(to.kind))
-    return false;
-  const std::size_t whole = short_header_bytes + size;
-  const auto length = static_cast<std::uint32_t>(size);
-  const std::uint32_t cost = length + frame_cost;
-  std::byte* at;
-  if (to.queue) {
-    if (!queue.has_room_behind(*to.queue, whole) || to.queue->bytes >= with.channel_send_bytes_max || queue.queued_bytes() >= with.send_bytes_max)
-      return false;
-    at = queue.reserve(to, whole);
-    queue.wrote_frame(to, whole, cost);
-  } else {
-    if (!may_send_now(to, cost, whole)) return false;
-    at = out.reserve(whole);
-    to.last_frame_at = out.end();
-    out.wrote(whole);
-    to.out.spend(cost);
-    queue.credit.spend(cost);
-    queue.note_sent(to.id, size);
-    meter.frames_sent(1);
-  }
-  ++messages_sent;
-  put_header(at, frame_type::data, frame_flag::none, to.id, length);
-  copy_short(at + short_header_bytes, message.data(), size);
-  return true;
-}
-
-result<> connection::send(channel_id id, byte_view message) {
-  channel* const to = parts_->table.find(id);
-  if (to && parts_->send_short(*to, message)) [[likely]] return {};
-  return parts_->send(id, message);
-}
-
 result<> connection::parts::send(channel_id id, byte_view message) {
-  parts& p = *this;
   if (channel* to = table.find(id); to && send_frame(*to, message)) {
     ++messages_sent;
     return {};
   }
   std::error_code why;
-  channel* to = p.sendable(id, why);
+  channel* to = sendable(id, why);
   if (!to) return failure(why);
   HAWSER_EXPECTS(kind_has_messages(to->kind), "send() on a channel that carries bytes");
-  if (message.size() > p.peer_message_bytes_max) {
-    if (p.hello_here) return failure(errc::message_too_big);
+  if (message.size() > peer_message_bytes_max) {
+    if (hello_here) return failure(errc::message_too_big);
     to->set(channel_flag::wants_writable);
     return failure(errc::would_block);
   }
-  if (!p.accepts(*to, message.size())) return failure(errc::would_block);
-  p.queue_message(*to, message);
-  ++p.messages_sent;
+  if (!accepts(*to, message.size())) return failure(errc::would_block);
+  queue_message(*to, message);
+  ++messages_sent;
   return {};
 }
 
