@@ -55,8 +55,8 @@ struct settings {
   std::size_t window_bytes_max = std::size_t{32} << 20;      // how far auto-tuning may widen a window, and all channels together
   std::size_t channel_send_bytes_max = 256 * 1024;           // high water of one channel: writes answer would_block above it
   std::size_t send_bytes_max = std::size_t{1} << 20;         // of the connection, all channels together; above it a channel takes 16 KiB when nothing of it waits
-  // Framed and handed to the transport, not taken by it yet; half of it while several channels have much to send, and 48 KiB while
-  // somebody sends small things beside one that sends much (16 KiB while more than about 160 KiB is not yet read, 8 KiB if the other side
+  // Framed and handed to the transport, not taken by it yet; half of it while several channels have much to send, and 32 KiB while
+  // somebody sends small things beside one that sends much (16 KiB while more than about 100 KiB is not yet read, 8 KiB if the other side
   // sends much, too).
   // Raised: larger writes, and urgent or small messages that wait longer. With socket_options::unsent_bytes_max it stays below 256 KiB.
   std::size_t committed_bytes_max = 128 * 1024;

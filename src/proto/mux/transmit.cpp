@@ -13,9 +13,9 @@ constexpr std::size_t control_bytes_per_turn = 16 * 1024;
 // Large writes are cheap, and whoever comes next waits behind them: only who has the line to itself makes the largest. Beside small messages
 // they are large while little is unread at the other side; small ones let it catch up. Where bulk comes in as well, each turn of the other
 // side's writes is followed by one of ours: they are smaller still.
-constexpr std::size_t shared_committed_bytes_max = 48 * 1024;
+constexpr std::size_t shared_committed_bytes_max = 32 * 1024;
 constexpr std::size_t shared_committed_bytes_min = 16 * 1024;
-constexpr std::size_t shared_unreturned_bytes_max = 160 * 1024;
+constexpr std::size_t shared_unreturned_bytes_max = 128 * 1024;
 constexpr std::size_t mutual_committed_bytes_max = 8 * 1024;
 // Worth a CREDIT that tells how much is unread: beside something that goes anyway, and by itself.
 constexpr std::size_t early_grant_bytes_min = 16 * 1024;
