@@ -199,8 +199,8 @@ struct connection::parts final : mux::commit_observer {
   void seek_budget(channel& of);
   void enter_budget(channel& of);
   void grant_from_budget(channel& of);
-  // Beside bulk a small message waits for what is unread here. The sender bounds that by what it is told: soon, but once a frame at most, as
-  // CREDIT is paid for by frames (spec/wire.md, section 8).
+  // Beside bulk a small message waits for what is unread here. The sender bounds that by what it is told: soon, but once a DATA frame at
+  // most, as CREDIT is paid for by those (spec/wire.md, section 8).
   bool may_grant_early(std::size_t bytes_min) const noexcept {
     return received.credit().returnable() >= bytes_min && granted_frame != static_cast<std::uint8_t>(frames_received) && hears_both();
   }
@@ -287,7 +287,7 @@ struct connection::parts final : mux::commit_observer {
   // Bytes where every frame writes, bits elsewhere.
   bool first_part = false;           // of the DATA frame under way
   bool meter_touched = false;
-  std::uint8_t granted_frame = 0;    // frames_received modulo 2^8 when the connection gave credit back last
+  std::uint8_t granted_frame = 0;    // frames_received modulo 2^8 when the connection gave credit back last, and what came since but DATA and OPEN
   std::uint8_t peer_frame_pages = 1; // payload of 4 KiB each that the peer accepts in a frame; not more than we would send
   bool greeted : 1 = false;          // our preface and HELLO are in the outbox
   bool hello_here : 1 = false;

@@ -142,6 +142,7 @@ connection::parts::progress connection::parts::begin_frame(event& to) {
     const progress begun = begin_data();
     return begun == progress::event ? parse_data(to) : begun;
   }
+  if (frame.type != frame_type::open) ++granted_frame;      // it pays for no CREDIT
 
   std::size_t need = frame.length;
   if (frame.type == frame_type::open) need = std::min<std::size_t>(need, with.announced.open_block_bytes_max);

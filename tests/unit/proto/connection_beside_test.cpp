@@ -164,5 +164,34 @@ TEST(connection_beside, bulk_that_comes_in_makes_what_goes_out_smaller_still) {
   EXPECT_LE(piece.size(), 8u * 1024);
 }
 
+// Frames that are no DATA pay for nothing: who gives credit himself, or asks whether somebody is there, is not to be told more.
+TEST(connection_beside, credit_that_comes_early_is_paid_for_by_data_and_by_nothing_else) {
+  pair p(wide(), wide());
+  p.settle();
+  const channel_id bulk = *p.client.c.open(p.client.now, {}, {}, end_mark::open);
+  p.settle();
+  (void)p.client.c.write(bulk, as_bytes("begins"));
+  p.settle();
+  const std::string large = frame_of(frame_type::data, frame_flag::none, bulk, pattern(200'000));
+  p.server.give(frame_of(frame_type::data, frame_flag::none, message_channel, "ping"));
+  (void)p.server.take();
+  std::size_t grants = 0;
+  const auto answers = [&] {
+    EXPECT_TRUE(p.server.c.send(message_channel, as_bytes("is said")));
+    grants += connection_grants(p.server.take()).size();
+  };
+  p.server.give(std::string_view(large).substr(0, 100'000));
+  answers();
+  p.server.give(std::string_view(large).substr(100'000));
+  for (int i = 0; i < 3; ++i) {
+    p.server.give(frame_of(frame_type::credit, frame_flag::none, message_channel, bytes_of(1)));
+    answers();
+  }
+  EXPECT_EQ(grants, 1u);
+  p.server.give(frame_of(frame_type::data, frame_flag::none, message_channel, "ping"));
+  answers();
+  EXPECT_EQ(grants, 2u);
+}
+
 }  // namespace
 }  // namespace hawser::proto::testing
