@@ -91,7 +91,7 @@ class peer_connection final : public counted<peer_connection>, public connection
   intrusive_list<waiting_link>& blocked_writers();
   bool is_closing_here() const noexcept { return closed_here_; }
   // A call opens its channel without further ado: there is no queue before it, and nobody who would be told.
-  bool opens_at_once() const noexcept { return phase_ == phase::open && !extras_ && !core_->stopping() && !core_->hooks(); }
+  bool opens_at_once() const noexcept { return phase_ == phase::open && (!extras_ || !has_queued()) && !core_->stopping() && !core_->hooks(); }
   void count_request_sent() noexcept { ++requests_sent_; }
 
   // -- for the peer
