@@ -96,7 +96,7 @@ bool connection::parts::take_plain_of_any(std::uint32_t word, plain_message& to)
   return of && kind_has_messages(of->kind) && take_plain(*of, head, length, to);
 }
 
-// send_frame() for most messages: mostly it calls nobody. All books are kept before the payload is copied, which to the compiler may overwrite
+// The rules of send_frame(), for most messages: mostly it calls nobody. All books are kept before the payload is copied, which to the compiler may overwrite
 // anything. Every peer takes as much as this in one frame.
 inline bool connection::parts::send_short(channel& to, byte_view message) {
   const std::size_t size = message.size();

@@ -97,14 +97,20 @@ TEST(connection_beside, credit_comes_by_itself_where_nothing_is_answered) {
   EXPECT_FALSE(p.server.c.wants_transmit()) << "nobody has said little for a while";
 }
 
-// The other side's frames pay for it: more would be taken for abuse.
-TEST(connection_beside, credit_comes_once_a_frame_however_slowly_that_arrives_and_however_much_is_said_meanwhile) {
-  pair p(wide(), wide());
+// A channel of the client's whose first bytes the server has.
+channel_id begun_bulk(pair& p) {
   p.settle();
   const channel_id bulk = *p.client.c.open(p.client.now, {}, {}, end_mark::open);
   p.settle();
   (void)p.client.c.write(bulk, as_bytes("begins"));
   p.settle();
+  return bulk;
+}
+
+// The other side's frames pay for it: more would be taken for abuse.
+TEST(connection_beside, credit_comes_once_a_frame_however_slowly_that_arrives_and_however_much_is_said_meanwhile) {
+  pair p(wide(), wide());
+  const channel_id bulk = begun_bulk(p);
   const std::string large = frame_of(frame_type::data, frame_flag::none, bulk, pattern(200'000));
   p.server.give(large);
   p.server.give(frame_of(frame_type::data, frame_flag::none, message_channel, "ping"));
@@ -167,11 +173,7 @@ TEST(connection_beside, bulk_that_comes_in_makes_what_goes_out_smaller_still) {
 // Frames that are no DATA pay for nothing: who gives credit himself, or asks whether somebody is there, is not to be told more.
 TEST(connection_beside, credit_that_comes_early_is_paid_for_by_data_and_by_nothing_else) {
   pair p(wide(), wide());
-  p.settle();
-  const channel_id bulk = *p.client.c.open(p.client.now, {}, {}, end_mark::open);
-  p.settle();
-  (void)p.client.c.write(bulk, as_bytes("begins"));
-  p.settle();
+  const channel_id bulk = begun_bulk(p);
   const std::string large = frame_of(frame_type::data, frame_flag::none, bulk, pattern(200'000));
   p.server.give(frame_of(frame_type::data, frame_flag::none, message_channel, "ping"));
   (void)p.server.take();
